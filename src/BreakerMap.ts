@@ -1,0 +1,231 @@
+/**
+ * Circuits by key: one for each model, tenant or host, made when it is first asked for.
+ *
+ * All circuits of a map share their settings and one stream of events, so an idle one costs a few hundred bytes. Circuits
+ * that nobody asks for are let go, lazily: there is no timer. A circuit that is not closed, is throttled, runs in another
+ * mode than it was made with, or has calls in flight is never let go, whatever the limits say.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import type * as Stream from "effect/Stream"
+import * as Breaker from "./Breaker.ts"
+import type * as Circuit from "./Circuit.ts"
+import type { CircuitRejected } from "./CircuitRejected.ts"
+import { eventsOf, type Listeners } from "./Event.ts"
+import * as Setting from "./internal/Setting.ts"
+import { checkName, type Settings, settings } from "./Settings.ts"
+import type { Snapshot } from "./Snapshot.ts"
+
+/**
+ * The settings of the circuits of a map: those of a breaker, but for its name, which is the key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Policy = Omit<Breaker.Options, "name">
+
+/**
+ * The settings of a map.
+ *
+ * **Details**
+ *
+ * One policy for all circuits, or `lookup`, which is asked once for each new key and adds to it. A circuit that was not
+ * asked for during `idleTimeToLive` (default one hour) is let go; so is the one longest unused where there are more than
+ * `capacity` (default 100 000).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends Policy {
+  readonly lookup?: ((key: string) => Policy) | undefined
+  readonly idleTimeToLive?: Duration.Input | undefined
+  readonly capacity?: number | undefined
+}
+
+/**
+ * Which circuit a call goes through, and how its exit is read there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Keyed<A, E> {
+  readonly key: string
+  readonly classify?: Breaker.Classify<A, E> | undefined
+}
+
+/**
+ * Circuits by key.
+ *
+ * **Details**
+ *
+ * `get` gives the circuit of a key, made now if need be. `execute` runs an effect through it. `snapshots` reads all, and
+ * `events` tells what happens at any of them.
+ *
+ * **Gotchas**
+ *
+ * Get it anew for each call: one that was kept may have been let go, and the key have a new one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BreakerMap {
+  readonly get: (key: string) => Effect.Effect<Breaker.Breaker>
+  readonly execute: {
+    <A, E, R>(self: Effect.Effect<A, E, R>, options: Keyed<A, E>): Effect.Effect<A, E | CircuitRejected, R>
+    <A, E>(options: Keyed<A, E>): <R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | CircuitRejected, R>
+  }
+  readonly snapshots: Effect.Effect<ReadonlyArray<Snapshot>>
+  readonly events: Stream.Stream<Breaker.Event>
+}
+
+/**
+ * The service tag of a map of breakers.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const BreakerMap: Context.Service<BreakerMap, BreakerMap> = /*#__PURE__*/ Context.Service<BreakerMap>(
+  "effect-breaker/BreakerMap"
+)
+
+/**
+ * Makes a map of breakers, from one policy or from a function of the key.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` at once for a bad setting. What `lookup` gives is checked when its key is first asked for: a bad
+ * setting there is a defect of that call.
+ *
+ * **Example** (One circuit for each model)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { BreakerMap, TripPolicy } from "effect-breaker"
+ *
+ * const program = Effect.gen(function*() {
+ *   const models = yield* BreakerMap.make({ tripPolicy: TripPolicy.consecutive(1) })
+ *
+ *   yield* Effect.fail("529 Overloaded").pipe(models.execute({ key: "large" }), Effect.ignore)
+ *   yield* Effect.succeed("an answer").pipe(models.execute({ key: "small" }))
+ *
+ *   return (yield* models.snapshots).map(({ name, state }) => `${name}: ${state}`)
+ * })
+ *
+ * console.log(await Effect.runPromise(program)) // => ["large: Open", "small: Closed"]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options | ((key: string) => Policy) = {}): Effect.Effect<BreakerMap> => {
+  const where = "BreakerMap.make"
+  const { capacity = 100_000, idleTimeToLive = 60 * 60_000, lookup, ...policy } = typeof options === "function"
+    ? { lookup: options }
+    : options
+  const idle = Setting.durationMillis(where, "idleTimeToLive", idleTimeToLive, true)
+  Setting.enforce(Setting.count(where, "capacity", capacity))
+  const shared = settings(policy, where)
+  return Effect.withFiberSucceed((fiber) => {
+    const same = { settings: shared, rules: shared.rules(fiber.context) }
+    const configure = lookup === undefined ? () => same : (key: string) => {
+      const own = settings({ ...policy, ...lookup(key) }, where)
+      return { settings: own, rules: own.rules(fiber.context) }
+    }
+    return new BreakerMapImpl(configure, idle, capacity)
+  })
+}
+
+/**
+ * Provides a map of breakers.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options?: Options | ((key: string) => Policy)): Layer.Layer<BreakerMap> =>
+  Layer.effect(BreakerMap, make(options))
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface Entry {
+  readonly breaker: Breaker.BreakerImpl
+  readonly mode: Circuit.Mode
+  usedAt: number
+}
+
+// How many entries a look for one to let go may step over: a map full of open circuits must not make every call slow.
+const STEPS = 16
+
+// Entries stand in the order of use, but for one that was used a moment ago: to move it each time costs more than it buys.
+const MOMENTS = 16
+
+class BreakerMapImpl implements BreakerMap {
+  private readonly entries = new Map<string, Entry>()
+  private readonly listeners: Listeners = { current: undefined }
+  private readonly configure: (key: string) => { readonly settings: Settings; readonly rules: Circuit.Rules }
+  private readonly idle: number
+  private readonly capacity: number
+  private sweepAt = Number.NEGATIVE_INFINITY
+  readonly execute: BreakerMap["execute"]
+
+  constructor(configure: BreakerMapImpl["configure"], idle: number, capacity: number) {
+    this.configure = configure
+    this.idle = idle
+    this.capacity = capacity
+    this.execute = Breaker.firstOrLast((self, options) => {
+      const { classify, key } = options as Keyed<unknown, unknown>
+      return Effect.withFiber((fiber) => this.breakerOf(key, fiber).execute(self, { classify }))
+    })
+  }
+
+  get get(): BreakerMap["get"] {
+    return (key) => Effect.withFiberSucceed((fiber) => this.breakerOf(key, fiber))
+  }
+
+  get snapshots(): BreakerMap["snapshots"] {
+    return Effect.suspend(() => Effect.forEach(Array.from(this.entries.values()), ({ breaker }) => breaker.snapshot))
+  }
+
+  get events(): BreakerMap["events"] {
+    return eventsOf(this.listeners)
+  }
+
+  private breakerOf(key: string, fiber: Fiber.Fiber<unknown, unknown>): Breaker.BreakerImpl {
+    const now = Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000
+    if (now >= this.sweepAt) this.sweep(now)
+    let entry = this.entries.get(key)
+    if (entry === undefined) {
+      checkName(key, "BreakerMap.get", "key")
+      const { rules, settings } = this.configure(key)
+      const breaker = new Breaker.BreakerImpl(key, settings, rules, this.listeners, fiber)
+      entry = { breaker, mode: settings.mode, usedAt: now }
+      if (this.entries.size >= this.capacity) this.letGo(now, STEPS, () => this.entries.size >= this.capacity)
+      this.entries.set(key, entry)
+    } else if (now - entry.usedAt >= this.idle / MOMENTS) {
+      entry.usedAt = now
+      this.entries.delete(key)
+      this.entries.set(key, entry)
+    }
+    return entry.breaker
+  }
+
+  private sweep(now: number): void {
+    this.sweepAt = now + this.idle / MOMENTS
+    this.letGo(now, Number.POSITIVE_INFINITY, (entry) => now - entry.usedAt >= this.idle)
+  }
+
+  // From the longest unused on, as long as one must go. Those that must stay are stepped over.
+  private letGo(now: number, steps: number, must: (entry: Entry) => boolean): void {
+    for (const [key, entry] of this.entries) {
+      if (steps-- <= 0 || !must(entry)) return
+      const { cell, gateUntil, inFlight, mode } = entry.breaker.circuit
+      const idle = cell.current._tag === "Closed" && inFlight === 0 && gateUntil <= now && mode === entry.mode
+      if (idle) this.entries.delete(key)
+    }
+  }
+}

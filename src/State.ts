@@ -1,0 +1,242 @@
+/**
+ * What a circuit is: its states, the permits it gives, and the counts of its life. What it does is in `Circuit`.
+ *
+ * @since 0.1.0
+ */
+import * as Evidence from "./Evidence.ts"
+import type { Rules } from "./Rules.ts"
+
+/**
+ * Whether refusals are carried out: `enforce`; `observe`, where every rule runs but no call is refused; `off`, where
+ * calls pass and nothing is counted.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Mode = "enforce" | "observe" | "off"
+
+/**
+ * The last failure that counted: when, of what kind, in whose words.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LastFailure {
+  readonly at: number
+  readonly kind: string | undefined
+  readonly message: string | undefined
+}
+
+/**
+ * Why a circuit is not closed: the rule, what it saw (`value`), its `limit`, over how many `calls`.
+ *
+ * **Details**
+ *
+ * The rules are those of the trip policy, and `probes` (they failed), `trip` (a `Trip` outcome), `manual` (opened by
+ * hand), `throttled` (the gate is shut, `value` being the pause in milliseconds) and `isolated`. `failure` is the last
+ * failure of the period that the rule ended.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Cause {
+  readonly rule: Evidence.Verdict["rule"] | "probes" | "trip" | "manual" | "throttled" | "isolated"
+  readonly value: number
+  readonly limit: number
+  readonly calls: number
+  readonly failure: LastFailure | undefined
+  readonly note: string | undefined
+}
+
+/**
+ * The state of a circuit. Each period in a state has its own `generation`; `since` is when it began.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type State = Closed | Open | Probing | Ramping | Isolated
+
+/** @category models @since 0.1.0 */
+export interface Closed {
+  readonly _tag: "Closed"
+  readonly generation: number
+  readonly since: number
+  /** @internal Made when the first call is admitted. */
+  evidence: Evidence.Evidence | undefined
+}
+
+/** @category models @since 0.1.0 */
+export interface Open {
+  readonly _tag: "Open"
+  readonly generation: number
+  readonly since: number
+  readonly until: number
+  readonly cause: Cause
+}
+
+/** @category models @since 0.1.0 */
+export interface Probing {
+  readonly _tag: "HalfOpen"
+  readonly stage: "Probing"
+  readonly generation: number
+  readonly since: number
+  readonly cause: Cause
+  /** @internal */
+  readonly running: Array<Permit>
+  /** @internal */
+  passed: number
+  /** @internal */
+  failed: number
+}
+
+/** @category models @since 0.1.0 */
+export interface Ramping {
+  readonly _tag: "HalfOpen"
+  readonly stage: "Ramping"
+  readonly generation: number
+  readonly since: number
+  readonly cause: Cause
+  /** @internal */
+  readonly evidence: Evidence.Evidence
+  /** @internal */
+  step: number
+  /** @internal */
+  stepSince: number
+  /** @internal */
+  asked: number
+  /** @internal */
+  admitted: number
+  /** @internal */
+  succeeded: number
+}
+
+/** @category models @since 0.1.0 */
+export interface Isolated {
+  readonly _tag: "Isolated"
+  readonly generation: number
+  readonly since: number
+  readonly cause: Cause
+}
+
+/**
+ * The leave to make one call, to be settled once.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Permit implements Evidence.Call {
+  readonly generation: number
+  readonly startedAt: number
+  settled = false
+  /** @internal */
+  number = 0
+  /** @internal */
+  blocks: Evidence.Call["blocks"] = Evidence.noBlocks
+  /** @internal */
+  marked = 0
+  /** @internal */
+  older: Evidence.Call | undefined = undefined
+  /** @internal */
+  newer: Evidence.Call | undefined = undefined
+  /** @internal The ramp's step that admitted it. */
+  step = 0
+  constructor(generation: number, startedAt: number) {
+    this.generation = generation
+    this.startedAt = startedAt
+  }
+}
+
+/** @internal The generation of a call that would have been refused: no period has it. */
+export const OBSERVED = -1
+
+/** @internal The generation of a call that nobody counts. */
+export const UNCOUNTED = -2
+
+/**
+ * Why an ask was refused, and when it is worth asking again. `retryAfter` is in milliseconds, infinite when isolated.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Refusal {
+  readonly reason: "Open" | "HalfOpen" | "Throttled" | "Isolated"
+  readonly retryAfter: number
+  readonly since: number
+  readonly generation: number
+  readonly cause: Cause
+  constructor(reason: Refusal["reason"], retryAfter: number, since: number, generation: number, cause: Cause) {
+    this.reason = reason
+    this.retryAfter = retryAfter
+    this.since = since
+    this.generation = generation
+    this.cause = cause
+  }
+}
+
+/**
+ * One step of the machine. `share` is the ramp's new share; `openFor` how long an opening lasts.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Transition {
+  readonly from: State["_tag"]
+  readonly to: State["_tag"]
+  readonly generation: number
+  readonly at: number
+  readonly cause: Cause | undefined
+  readonly openFor: number | undefined
+  readonly share: number | undefined
+}
+
+/**
+ * A circuit: its rules, its state, and the counts of its life.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Circuit {
+  readonly rules: Rules
+  readonly cell: { current: State }
+  readonly mode: Mode
+  readonly successes: number
+  readonly failures: number
+  readonly ignored: number
+  readonly throttled: number
+  readonly rejected: number
+  readonly wouldReject: number
+  readonly inFlight: number
+  readonly lastFailure: LastFailure | undefined
+  /** @internal Slow calls of the periods before this one. */
+  readonly slow: number
+  /** @internal Openings in a row, and how long the last one was. */
+  readonly openings: number
+  readonly lastOpenFor: number
+  /** @internal The latest hint of this period: the next opening lasts at least until then. */
+  readonly hintUntil: number
+  /** @internal The gate that a throttle shut. */
+  readonly gateUntil: number
+  readonly gateSince: number
+  readonly gateCause: Cause | undefined
+  /** @internal */
+  readonly madeAt: number
+  readonly downFor: number
+  readonly random: () => number
+  readonly notify: ((transition: Transition) => void) | undefined
+}
+
+/** @internal The same circuit, for the machine's own hands. */
+export type Mutable = { -readonly [K in keyof Circuit]: Circuit[K] }
+
+/**
+ * The state that a circuit begins in.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const closed = (now: number, generation = 0): State => ({
+  _tag: "Closed",
+  generation,
+  since: now,
+  evidence: undefined
+})

@@ -1,0 +1,16 @@
+import { defineConfig } from "vitest/config"
+
+const source = (path: string) => new URL(path, import.meta.url).pathname
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^effect-breaker$/, replacement: source("./src/index.ts") },
+      { find: /^effect-breaker\/(.*)$/, replacement: `${source("./src")}/$1/index.ts` }
+    ]
+  },
+  test: {
+    include: ["test/**/*.test.ts", ".doc-examples/**/*.test.ts"],
+    testTimeout: 30_000
+  }
+})
