@@ -1,0 +1,325 @@
+/**
+ * A language-model provider on this machine that fails the way you tell it to.
+ *
+ * It is a real HTTP server, so the client under test is the real one too: the same sockets, the same parser, the same
+ * errors. It speaks OpenAI's chat completions, plain and streamed (`POST /v1/chat/completions`), and lists its model
+ * (`GET /v1/models`). A script of phases says how healthy it is and when; a `Fault` says what is wrong with one answer;
+ * a journal keeps what it saw.
+ *
+ * **Details**
+ *
+ * Which request gets which fault depends on the seed, the phase and the number of the request within that phase, and on
+ * nothing else. Time is read from Effect's `Clock`: under a `TestClock`, latencies and phases move when the test moves
+ * them, and sockets work as ever.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { chatCompletions } from "./ChatCompletions.ts"
+import * as Fault from "./Fault.ts"
+import * as HttpServer from "./HttpServer.ts"
+import * as Journal from "./Journal.ts"
+import * as OpenAi from "./OpenAi.ts"
+import * as Reply from "./Reply.ts"
+import * as Require from "./Require.ts"
+import * as Timeline from "./Timeline.ts"
+import type * as WireFormat from "./WireFormat.ts"
+
+export type { End, Entry } from "./Journal.ts"
+export type { FaultShare, Health, Phase } from "./Timeline.ts"
+
+/**
+ * A running fake provider.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FakeProvider {
+  /** The root of the server, such as `http://127.0.0.1:41234`. */
+  readonly url: string
+  /** The same with `/v1`, as SDK clients want it. */
+  readonly baseUrl: string
+  /** The port it listens on. */
+  readonly port: number
+  /** Every request so far, in order of arrival. */
+  readonly journal: Effect.Effect<ReadonlyArray<Journal.Entry>>
+  /** Waits until the journal meets a condition, which is looked at after every change, and returns it. */
+  readonly awaitJournal: (
+    condition: (entries: ReadonlyArray<Journal.Entry>) => boolean
+  ) => Effect.Effect<ReadonlyArray<Journal.Entry>>
+  /** How many requests have not ended. */
+  readonly inFlight: Effect.Effect<number>
+  /** The name of the phase in force: its own, or `phase 1`, `by hand`, `healthy`. */
+  readonly phase: Effect.Effect<string>
+  /**
+   * Leaves the script and answers this way from now on, until the next `setHealth` or `followScript`. Throws a
+   * `RangeError` when called with a bad number. Requests under way keep the health they arrived in.
+   */
+  readonly setHealth: (health: Timeline.Health) => Effect.Effect<void>
+  /** Goes back to the script, where it would be by now: its time went on. */
+  readonly followScript: Effect.Effect<void>
+}
+
+/**
+ * The service tag of a fake provider.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const FakeProvider: Context.Service<FakeProvider, FakeProvider> = Context.Service<FakeProvider>(
+  "effect-breaker/testing/FakeProvider"
+)
+
+/**
+ * The fake provider could not listen on its port.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FakeProviderError extends /*#__PURE__*/ Data.TaggedError("FakeProviderError")<{
+  readonly message: string
+  readonly cause: Error
+}> {}
+
+/**
+ * What a fake provider is made of.
+ *
+ * **Details**
+ *
+ * - `script`: the phases, starting when the provider is made. Healthy for ever unless given; the last phase stays.
+ * - `seed`: a whole number, 1 unless given.
+ * - `port`: a free one unless given. The address is always 127.0.0.1.
+ * - `model`: the one that `GET /v1/models` lists and that answers a request which names none; `"fake-model"` unless
+ *   given. A request for any other model is answered under the name it asked for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly script?: ReadonlyArray<Timeline.Phase> | undefined
+  readonly seed?: number | undefined
+  readonly port?: number | undefined
+  readonly model?: string | undefined
+}
+
+/**
+ * Starts a fake provider that lives as long as its scope.
+ *
+ * **Details**
+ *
+ * The end of the scope stops the server, ends every answer that still runs, hung ones included, and closes every
+ * connection. Fails with a `FakeProviderError` when the port is taken.
+ *
+ * A request with the header `x-fault` (see `Fault.header`) gets the fault named there instead of the script's. What the
+ * server cannot understand it answers in OpenAI's shape: 400 for a bad body or a bad `x-fault`, 404 for an unknown path,
+ * 405 for the wrong method, 413 above 4 MiB. None of these counts as a request of the phase.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError`, before any effect runs, when a number breaks its rule.
+ *
+ * **Example** (Half a minute of overload)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FakeProvider, Fault } from "effect-breaker/testing"
+ *
+ * const ask = (provider: FakeProvider.FakeProvider) =>
+ *   Effect.promise(() =>
+ *     fetch(`${provider.baseUrl}/chat/completions`, {
+ *       method: "POST",
+ *       body: JSON.stringify({ model: "fake-model", messages: [{ role: "user", content: "Hello" }] })
+ *     })
+ *   )
+ *
+ * const program = Effect.gen(function*() {
+ *   const provider = yield* FakeProvider.make({
+ *     script: [
+ *       { name: "outage", for: "30 seconds", faults: [{ fault: Fault.overloaded, share: 1 }] },
+ *       { name: "recovered", for: "Infinity" }
+ *     ]
+ *   })
+ *   const during = yield* ask(provider)
+ *   yield* provider.setHealth({})
+ *   const after = yield* ask(provider)
+ *   return [during.status, after.status]
+ * })
+ *
+ * console.log(await Effect.runPromise(Effect.scoped(program))) // => [529, 200]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options = {}): Effect.Effect<FakeProvider, FakeProviderError, Scope.Scope> => {
+  const where = "FakeProvider.make"
+  const seed = Require.whole(where, "seed", options.seed ?? 1, Number.MIN_SAFE_INTEGER)
+  const wantedPort = Require.whole(where, "port", options.port ?? 0, 0, 65_535)
+  const model = Require.text(where, "model", options.model ?? "fake-model")
+  const script = Timeline.checkScript(where, options.script ?? [])
+  return Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    const startedAt = clock.monotonicTimeNanosUnsafe()
+    const elapsed = (): number => Number(clock.monotonicTimeNanosUnsafe() - startedAt) / 1e6
+    const timeline = Timeline.make(script, seed)
+    const journal = Journal.make()
+    const answer = (request: IncomingMessage, response: ServerResponse): Effect.Effect<void> => {
+      const at = elapsed()
+      const current = timeline.at(at)
+      const path = (request.url ?? "/").split("?", 1)[0]!
+      const method = request.method ?? "GET"
+      const ticket = journal.open({ at, phase: current.name, method, path, key: bearer(request) })
+      const identity: WireFormat.Identity = {
+        id: `${seed}_${ticket.index}`,
+        createdAt: Math.floor(clock.currentTimeMillisUnsafe() / 1000),
+        model
+      }
+      return stepsFor(request, method, path, identity, current, ticket).pipe(
+        Effect.flatMap((steps) =>
+          HttpServer.play(response, steps, { head: (status) => ticket.update({ status }), body: ticket.sent })
+        ),
+        Effect.raceFirst(Effect.as(HttpServer.clientGone(response), "client-closed" as const)),
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            const broken = Exit.hasDies(exit) ? "reset" : "stopped"
+            ticket.update({ end: Exit.isSuccess(exit) ? exit.value : broken, endedAt: elapsed() })
+            if (!response.writableFinished) response.destroy()
+          })
+        ),
+        Effect.catchCauseIf((cause) => !Cause.hasInterruptsOnly(cause), Effect.logError),
+        Effect.asVoid
+      )
+    }
+    const server = yield* HttpServer.make
+    // Made after the server, so that its fibers end, and write so into the journal, before the connections close.
+    const run = yield* FiberSet.makeRuntime()
+    server.on("request", (request, response) => run(Effect.suspend(() => answer(request, response))))
+    const port = yield* HttpServer.listen(server, wantedPort).pipe(
+      Effect.mapError((cause) =>
+        new FakeProviderError({ cause, message: `cannot listen on ${HttpServer.host}:${wantedPort}: ${cause.message}` })
+      )
+    )
+    const url = `http://${HttpServer.host}:${port}`
+    return FakeProvider.of({
+      url,
+      baseUrl: `${url}/v1`,
+      port,
+      journal: Effect.sync(journal.entries),
+      awaitJournal: journal.when,
+      inFlight: Effect.sync(journal.inFlight),
+      phase: Effect.sync(() => timeline.at(elapsed()).name),
+      setHealth: (health) => {
+        const checked = Timeline.checkHealth("setHealth", health)
+        return Effect.sync(() => timeline.setHealth(checked))
+      },
+      followScript: Effect.sync(timeline.followScript)
+    })
+  })
+}
+
+/**
+ * The same as a layer.
+ *
+ * **Example** (Sharing one provider)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FakeProvider } from "effect-breaker/testing"
+ *
+ * const models = Effect.gen(function*() {
+ *   const provider = yield* FakeProvider.FakeProvider
+ *   const response = yield* Effect.promise(() => fetch(`${provider.baseUrl}/models`))
+ *   const list = (yield* Effect.promise(() => response.json())) as { data: Array<{ id: string }> }
+ *   return list.data.map(({ id }) => id)
+ * })
+ *
+ * const answer = await Effect.runPromise(Effect.provide(models, FakeProvider.layer({ model: "gpt-fake" })))
+ * console.log(answer) // => ["gpt-fake"]
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options?: Options): Layer.Layer<FakeProvider, FakeProviderError> =>
+  Layer.effect(FakeProvider, make(options))
+
+const formats: ReadonlyArray<WireFormat.WireFormat> = [chatCompletions, OpenAi.models]
+
+const bodyLimit = 4 * 1024 * 1024
+
+const stepsFor = (
+  request: IncomingMessage,
+  method: string,
+  path: string,
+  identity: WireFormat.Identity,
+  current: Timeline.Current,
+  ticket: Journal.Ticket
+): Effect.Effect<ReadonlyArray<Reply.Step>> => {
+  const format = formats.find((format) => format.path === path)
+  if (format === undefined) {
+    const refused = OpenAi.refused(404, `Invalid URL (${method} ${path})`, { code: "unknown_url" })
+    return Effect.succeed(Reply.refusal(OpenAi, identity, refused))
+  }
+  if (format.method !== method) {
+    const refused = OpenAi.refused(405, `Only ${format.method} requests are accepted.`, {
+      code: "method_not_supported"
+    })
+    return Effect.succeed(Reply.refusal(format, identity, refused))
+  }
+  return Effect.map(HttpServer.readBody(request, bodyLimit), (body) => {
+    if (body === undefined) {
+      const refused = OpenAi.refused(413, `The request is larger than ${bodyLimit} bytes.`, {
+        code: "request_too_large"
+      })
+      return Reply.refusal(format, identity, refused)
+    }
+    const accepted = format.read(body, identity)
+    if (accepted._tag === "Refused") return Reply.refusal(format, identity, accepted)
+    ticket.update({ model: accepted.model, stream: accepted.stream })
+    const draw = fateOf(request, current)
+    if (draw instanceof RangeError) {
+      return Reply.refusal(
+        format,
+        identity,
+        OpenAi.refused(400, draw.message, { param: "x-fault", code: "invalid_fault" })
+      )
+    }
+    ticket.update({ fault: draw.fault?._tag })
+    return Reply.answer({
+      format,
+      identity,
+      request: accepted,
+      words: words(draw.tokens),
+      pace: draw.pace,
+      fault: draw.fault
+    })
+  })
+}
+
+const fateOf = (request: IncomingMessage, current: Timeline.Current): Timeline.Draw | RangeError => {
+  const header = request.headers["x-fault"]
+  if (typeof header !== "string") return current.next()
+  try {
+    return current.choose(Fault.fromHeader(header))
+  } catch (error) {
+    if (error instanceof RangeError) return error
+    throw error
+  }
+}
+
+const bearer = (request: IncomingMessage): string | undefined =>
+  /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1]
+
+const phrase = [" This", " answer", " comes", " from", " a", " healthy", " fake", " provider"]
+
+const words = (count: number): ReadonlyArray<string> =>
+  Array.from({ length: count }, (_, index) => phrase[index % phrase.length]!.slice(index === 0 ? 1 : 0))

@@ -1,0 +1,120 @@
+/**
+ * What the fake provider saw: one entry per request, in order of arrival.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Fault from "./Fault.ts"
+import type * as Reply from "./Reply.ts"
+
+/**
+ * How an answer ended, or `"running"`.
+ *
+ * **Details**
+ *
+ * `complete`: the whole body was sent. `cut`: the body ended in good order but too early. `reset`: the provider broke
+ * the connection. `client-closed`: the client left first. `stopped`: the provider's scope was closed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type End = Reply.Ending | "client-closed" | "stopped" | "running"
+
+/**
+ * One request, as far as its answer has come.
+ *
+ * **Details**
+ *
+ * `at` and `endedAt` are milliseconds since the provider was made, `index` counts from zero in order of arrival, `key` is
+ * the bearer token, `path` has no query. `model` and `stream` are known once the body is read. `fault` is the tag of the
+ * fault the request got; `status` is undefined until headers are sent. `tokens` and `bytes` count what was written to the
+ * socket of the answer's body.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Entry {
+  readonly index: number
+  readonly at: number
+  readonly phase: string
+  readonly method: string
+  readonly path: string
+  readonly key: string | undefined
+  readonly model: string | undefined
+  readonly stream: boolean
+  readonly fault: Fault.Fault["_tag"] | undefined
+  readonly status: number | undefined
+  readonly tokens: number
+  readonly bytes: number
+  readonly end: End
+  readonly endedAt: number | undefined
+}
+
+/** The entry of one request, while it is written. */
+export interface Ticket {
+  readonly index: number
+  readonly update: (change: Partial<Entry>) => void
+  readonly sent: (bytes: number, tokens: number) => void
+}
+
+/** A journal being written. */
+export interface Journal {
+  readonly open: (request: Pick<Entry, "at" | "phase" | "method" | "path" | "key">) => Ticket
+  readonly entries: () => ReadonlyArray<Entry>
+  readonly inFlight: () => number
+  readonly when: (condition: (entries: ReadonlyArray<Entry>) => boolean) => Effect.Effect<ReadonlyArray<Entry>>
+}
+
+/** An empty journal. */
+export const make = (): Journal => {
+  const entries: Array<Entry> = []
+  const watchers = new Set<() => void>()
+  const write = (entry: Entry): void => {
+    entries[entry.index] = entry
+    for (const watcher of watchers) watcher()
+  }
+  return {
+    open: (request) => {
+      const index = entries.length
+      write({ ...unanswered, ...request, index })
+      const update = (change: Partial<Entry>): void => write({ ...entries[index]!, ...change })
+      return {
+        index,
+        update,
+        sent: (bytes, tokens) => {
+          const entry = entries[index]!
+          update({ bytes: entry.bytes + bytes, tokens: entry.tokens + tokens })
+        }
+      }
+    },
+    entries: () => entries.slice(),
+    inFlight: () => entries.reduce((count, { end }) => end === "running" ? count + 1 : count, 0),
+    when: (condition) =>
+      Effect.callback((resume) => {
+        const look = (): void => {
+          const seen = entries.slice()
+          try {
+            if (!condition(seen)) return
+            resume(Effect.succeed(seen))
+          } catch (defect) {
+            resume(Effect.die(defect))
+          }
+          watchers.delete(look)
+        }
+        watchers.add(look)
+        look()
+        return Effect.sync(() => watchers.delete(look))
+      })
+  }
+}
+
+const unanswered = {
+  model: undefined,
+  stream: false,
+  fault: undefined,
+  status: undefined,
+  tokens: 0,
+  bytes: 0,
+  end: "running",
+  endedAt: undefined
+} as const

@@ -1,0 +1,2 @@
+export * as FakeProvider from "./FakeProvider.ts"
+export * as Fault from "./Fault.ts"

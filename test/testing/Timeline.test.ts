@@ -1,0 +1,137 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Fault } from "effect-breaker/testing"
+import * as Timeline from "../../src/testing/Timeline.ts"
+
+const play = (script: ReadonlyArray<Timeline.Phase>, seed = 1) =>
+  Timeline.make(Timeline.checkScript("test", script), seed)
+
+const fates = (timeline: Timeline.Timeline, at: number, count: number) =>
+  Array.from({ length: count }, () => timeline.at(at).next().fault?._tag)
+
+const halfBroken = [{ for: 10, faults: [{ fault: Fault.reset, share: 0.3 }, { fault: Fault.overloaded, share: 0.2 }] }]
+
+describe("Timeline", () => {
+  describe("at", () => {
+    it("changes phase exactly when the time of the one before is over", () => {
+      const timeline = play([{ for: 10, name: "first" }, { for: 5 }, { for: 1, name: "last" }])
+
+      assert.deepStrictEqual(
+        [0, 9.999, 10, 14.999, 15, 16, 1e9].map((at) => timeline.at(at).name),
+        ["first", "first", "phase 2", "phase 2", "last", "last", "last"]
+      )
+    })
+
+    it("is healthy for ever without a script", () => {
+      assert.strictEqual(play([]).at(1e12).name, "healthy")
+      assert.deepStrictEqual(fates(play([]), 0, 3), [undefined, undefined, undefined])
+    })
+  })
+
+  describe("next", () => {
+    it("gives the same fates for the same seed, and others for another", () => {
+      const one = fates(play(halfBroken, 7), 0, 200)
+
+      assert.deepStrictEqual(fates(play(halfBroken, 7), 0, 200), one)
+      assert.notDeepEqual(fates(play(halfBroken, 8), 0, 200), one)
+      assert.notDeepEqual(fates(play(halfBroken, 7 + 2 ** 32), 0, 200), one)
+    })
+
+    it("gives each phase fates of its own, whatever was asked in the phases before", () => {
+      const script = [...halfBroken, ...halfBroken]
+      const busy = play(script)
+      fates(busy, 0, 37)
+      const idle = play(script)
+
+      assert.deepStrictEqual(fates(busy, 10, 50), fates(idle, 10, 50))
+      assert.notDeepEqual(fates(play(script), 0, 50), fates(play(script), 10, 50))
+    })
+
+    it("hits each fault as often as its share says", () => {
+      const drawn = fates(play(halfBroken), 0, 10_000)
+      const count = (tag: string | undefined) => drawn.filter((fate) => fate === tag).length
+
+      assert.approximately(count("Reset"), 3000, 140)
+      assert.approximately(count("JsonError"), 2000, 120)
+      assert.approximately(count(undefined), 5000, 150)
+    })
+
+    it("spares nobody when the shares add up to one, and nothing hits at a share of zero", () => {
+      const shares = [0.2, 0.4, 0.3, 0.1].map((share) => ({ fault: Fault.reset, share }))
+      const timeline = play([{ for: 1, faults: [{ fault: Fault.overloaded, share: 0 }, ...shares] }])
+
+      assert.deepStrictEqual(
+        new Set<string | undefined>(fates(timeline, 0, 5000)),
+        new Set<string | undefined>(["Reset"])
+      )
+    })
+
+    it("takes a fault's own latency before the phase's", () => {
+      const timeline = play([{
+        for: 1,
+        latency: "2 seconds",
+        tokens: 3,
+        tokenEvery: "10 millis",
+        faults: [{ fault: Fault.reset, share: 1, latency: "300 millis" }]
+      }])
+
+      assert.deepStrictEqual(timeline.at(0).next(), {
+        fault: Fault.reset,
+        pace: { latency: 300, tokenEvery: 10 },
+        tokens: 3
+      })
+      assert.deepStrictEqual(timeline.at(0).choose(undefined).pace, { latency: 2000, tokenEvery: 10 })
+    })
+  })
+
+  describe("choose", () => {
+    it("uses up no request number", () => {
+      const timeline = play(halfBroken)
+      const drawn = Array.from({ length: 100 }, () => {
+        timeline.at(0).choose(Fault.overloaded)
+        return timeline.at(0).next().fault?._tag
+      })
+
+      assert.deepStrictEqual(drawn, fates(play(halfBroken), 0, 100))
+    })
+  })
+
+  describe("setHealth", () => {
+    it("holds until the script is followed again, which went on meanwhile", () => {
+      const timeline = play([{ for: 10, name: "first" }, { for: 10, name: "second" }])
+
+      timeline.setHealth(Timeline.checkHealth("test", { faults: [{ fault: Fault.reset, share: 1 }] }))
+      assert.strictEqual(timeline.at(5).name, "by hand")
+      assert.deepStrictEqual(fates(timeline, 5, 1), ["Reset"])
+      timeline.setHealth(Timeline.checkHealth("test", { name: "mended" }))
+      assert.strictEqual(timeline.at(15).name, "mended")
+      timeline.followScript()
+      assert.strictEqual(timeline.at(15).name, "second")
+    })
+  })
+
+  describe("checkScript", () => {
+    it("names the phase, the option, the rule and the value of a bad number", () => {
+      const reset = (share: number) => ({ fault: Fault.reset, share })
+      const bad: ReadonlyArray<readonly [Timeline.Phase, string]> = [
+        [{ for: 0 }, "test: script[0]: for must be a duration above zero, got 0"],
+        [{ for: Number.NaN }, "test: script[0]: for must be a duration above zero, got NaN"],
+        [{ for: 1, latency: -1 }, "test: script[0]: latency must be a finite duration of zero or more, got -1"],
+        [
+          { for: 1, latency: "Infinity" },
+          `test: script[0]: latency must be a finite duration of zero or more, got "Infinity"`
+        ],
+        [{ for: 1, tokenEvery: -1 }, "test: script[0]: tokenEvery must be a finite duration of zero or more, got -1"],
+        [{ for: 1, tokens: 1.5 }, "test: script[0]: tokens must be a whole number from 0 to 1000000, got 1.5"],
+        [{ for: 1, faults: [reset(1.5)] }, "test: script[0]: faults[0].share must be a number from 0 to 1, got 1.5"],
+        [
+          { for: 1, faults: [reset(0.75), reset(0.5)] },
+          "test: script[0]: the sum of all shares must be at most 1, got 1.25"
+        ]
+      ]
+
+      for (const [phase, message] of bad) {
+        assert.throws(() => Timeline.checkScript("test", [phase]), RangeError, message)
+      }
+    })
+  })
+})
