@@ -71,20 +71,34 @@ export type State = {
 )
 
 /**
- * Puts an effect under a breaker: with the effect first, or last in a pipe, with or without options.
+ * Puts an effect under a breaker: `execute(effect, options?)`, `effect.pipe(execute)` or `effect.pipe(execute(options))`.
+ *
+ * **Details**
+ *
+ * It is one signature and not three, because the compiler keeps the types of a function handed to `pipe` by name only if
+ * it has one. With the effect first, `classify` is checked against its value and error; in the last form it may name them.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Execute<R0 = never> {
-  <A, E, R>(
-    self: Effect.Effect<A, E, R>,
-    options?: { readonly classify?: Classify<A, E> | undefined }
-  ): Effect.Effect<A, E | CircuitRejected.CircuitRejected, R | R0>
-  (): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | CircuitRejected.CircuitRejected, R | R0>
-  <A, E>(
-    options: { readonly classify?: Classify<A, E> | undefined }
-  ): <R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | CircuitRejected.CircuitRejected, R | R0>
+  <Arg extends Effect.Effect<unknown, unknown, unknown> | ExecuteOptions = ExecuteOptions>(
+    selfOrOptions?: Arg,
+    options?: Arg extends Effect.Effect<infer A, infer E, unknown> ? { readonly classify?: Classify<A, E> | undefined }
+      : never
+  ): [Arg] extends [Effect.Effect<infer A, infer E, infer R>]
+    ? Effect.Effect<A, E | CircuitRejected.CircuitRejected, R | R0>
+    : <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | CircuitRejected.CircuitRejected, R | R0>
+}
+
+/**
+ * How the exit of one call is read, where that differs from the breaker's own way.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ExecuteOptions {
+  classify?(exit: Exit.Exit<unknown, unknown>): Outcome.Outcome
 }
 
 /**

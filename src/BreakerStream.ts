@@ -36,21 +36,26 @@ export interface Deadlines {
   readonly total?: Duration.Input | undefined
 }
 
-interface NoDeadlines {
-  readonly firstElement?: undefined
-  readonly idle?: undefined
-  readonly total?: undefined
-}
-
 /**
- * How a stream is read: by its end. A stream that ran to its end exits with `void`.
+ * How a stream is guarded: its deadlines, and how its end is read. A stream that ran to its end exits with `void`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options<E> {
-  readonly classify?: Breaker.Classify<void, E> | undefined
+export interface Options extends Deadlines {
+  classify?(exit: Exit.Exit<void, unknown>): Outcome.Outcome
 }
+
+/**
+ * The error that deadlines add: none where there are no deadlines.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TimeoutOf<Given> = Given extends
+  { readonly firstElement: Duration.Input } | { readonly idle: Duration.Input } | { readonly total: Duration.Input }
+  ? Cause.TimeoutError
+  : never
 
 /**
  * Runs a stream through the breaker in context.
@@ -88,30 +93,17 @@ export interface Options<E> {
  * @category combinators
  * @since 0.1.0
  */
-export const withBreaker: {
-  <A, E, R>(
-    self: Stream.Stream<A, E, R>,
-    options?: Options<E> & NoDeadlines
-  ): Stream.Stream<A, E | CircuitRejected, R | Breaker.Breaker>
-  <A, E, R>(
-    self: Stream.Stream<A, E, R>,
-    options: Options<E | Cause.TimeoutError> & Deadlines
-  ): Stream.Stream<A, E | CircuitRejected | Cause.TimeoutError, R | Breaker.Breaker>
-  (): <A, E, R>(self: Stream.Stream<A, E, R>) => Stream.Stream<A, E | CircuitRejected, R | Breaker.Breaker>
-  <E>(
-    options: Options<E> & NoDeadlines
-  ): <A, R>(self: Stream.Stream<A, E, R>) => Stream.Stream<A, E | CircuitRejected, R | Breaker.Breaker>
-  (
-    options: Deadlines & { readonly classify?: undefined }
-  ): <A, E, R>(
+export const withBreaker: <
+  Arg extends Stream.Stream<unknown, unknown, unknown> | Options = Options,
+  Given extends Options = Options
+>(
+  selfOrOptions?: Arg,
+  options?: Given
+) => [Arg] extends [Stream.Stream<infer A, infer E, infer R>]
+  ? Stream.Stream<A, E | CircuitRejected | TimeoutOf<Given>, R | Breaker.Breaker>
+  : <A, E, R>(
     self: Stream.Stream<A, E, R>
-  ) => Stream.Stream<A, E | CircuitRejected | Cause.TimeoutError, R | Breaker.Breaker>
-  <E>(
-    options: Options<E | Cause.TimeoutError> & Deadlines
-  ): <A, R>(
-    self: Stream.Stream<A, E, R>
-  ) => Stream.Stream<A, E | CircuitRejected | Cause.TimeoutError, R | Breaker.Breaker>
-} = ((...args: ReadonlyArray<unknown>) => {
+  ) => Stream.Stream<A, E | CircuitRejected | TimeoutOf<Arg>, R | Breaker.Breaker> = ((...args: ReadonlyArray<unknown>) => {
   const [first, second] = args
   if (Stream.isStream(first)) return guard(first, checked(second))
   const options = checked(first)
@@ -128,7 +120,7 @@ interface Checked {
 }
 
 const checked = (given: unknown): Checked => {
-  const options = given as (Options<unknown> & Deadlines) | undefined
+  const options = given as Options | undefined
   const deadline = (option: keyof Deadlines): number => {
     const input = options?.[option]
     if (input === undefined) return Number.POSITIVE_INFINITY

@@ -59,7 +59,9 @@ const LONGEST = 300
 // The text of the error that the caller sees too. An error may be anything, and even reading it may throw.
 const messageOf = (cause: Cause.Cause<unknown>): string | undefined => {
   try {
-    const error = Cause.squash(cause)
+    const squashed = Cause.squash(cause)
+    // What `Effect.tryPromise` wraps an unknown error in says nothing by itself.
+    const error = Cause.isUnknownError(squashed) ? squashed.cause : squashed
     const { _tag, message } = Object(error) as { readonly message?: unknown; readonly _tag?: unknown }
     const text = typeof error === "string" ? error : typeof message === "string" && message !== "" ? message : _tag
     return typeof text === "string" ? text.slice(0, LONGEST) : undefined

@@ -162,15 +162,13 @@ export const cached = <A>(options?: {
   return { ...rung(undefined), at: rung }
 }
 
-/** @category models @since 0.1.0 */
-export type AnyRung<E> = Rung<unknown, E, unknown, boolean>
-
-type Values<Rungs> = Rungs extends ReadonlyArray<infer One> ? One extends Rung<infer A, never, infer _R, boolean> ? A : never
-  : never
-type Needs<Rungs> = Rungs extends ReadonlyArray<infer One> ? One extends Rung<infer _A, never, infer R, boolean> ? R : never
-  : never
-type IsSure<Rungs> = true extends
-  (Rungs extends ReadonlyArray<infer One> ? One extends { readonly sure: infer Sure } ? Sure : never : never) ? true : false
+type AnyRung = Rung<unknown, never, unknown, boolean>
+type Value<One> = One extends Rung<infer A, never, unknown, boolean> ? A : never
+type Needs<One> = One extends Rung<unknown, never, infer R, boolean> ? R : never
+type Sure<One> = One extends { readonly sure: infer Sure } ? [Sure] extends [true] ? true : never : never
+// What every rung can be told: the intersection of what each of them asks for.
+type Told<One> = (One extends Rung<unknown, infer E, unknown, boolean> ? (error: E) => void : never) extends
+  (error: infer E) => void ? E : never
 
 /**
  * Answers from the first rung that can when the provider did not.
@@ -209,23 +207,23 @@ type IsSure<Rungs> = true extends
  * @category combinators
  * @since 0.1.0
  */
-export const withFallback = <E0, Rungs extends ReadonlyArray<AnyRung<E0>>>(...rungs: Rungs & ReadonlyArray<AnyRung<E0>>) =>
-<A, E extends E0, R>(
+export const withFallback = <Rungs extends ReadonlyArray<AnyRung>>(...rungs: Rungs) =>
+<A, E extends Told<Rungs[number]>, R>(
   self: Effect.Effect<A, E, R>
 ): Effect.Effect<
-  Served<A | Values<Rungs>, E>,
-  IsSure<Rungs> extends true ? Exclude<E, CircuitRejected> : E,
-  R | Needs<Rungs>
+  Served<A | Value<Rungs[number]>, E>,
+  [Sure<Rungs[number]>] extends [never] ? E : Exclude<E, CircuitRejected>,
+  R | Needs<Rungs[number]>
 > =>
   Effect.suspend(() => {
     const heard: { outcome: Outcome.Outcome | undefined } = { outcome: undefined }
     return Effect.flatMap(
       Effect.exit(Effect.provideService(self, Heard, heard)),
-      (exit): Effect.Effect<Served<unknown, E0>, E0, unknown> => {
+      (exit): Effect.Effect<Served<unknown, E>, E, unknown> => {
         if (Exit.isFailure(exit)) {
-          return climbsDown(exit.cause, heard.outcome) ? climb<E0>(rungs, exit.cause) : Effect.failCause(exit.cause)
+          return climbsDown(exit.cause, heard.outcome) ? climb(rungs, exit.cause) : Effect.failCause(exit.cause)
         }
-        const served = Effect.succeed<Served<unknown, E0>>({ value: exit.value, from: "primary" })
+        const served = Effect.succeed<Served<unknown, E>>({ value: exit.value, from: "primary" })
         return Effect.andThen(Effect.forEach(rungs, ({ learn }) => learn?.(exit.value) ?? Effect.void), served)
       }
     )
@@ -251,7 +249,7 @@ const climbsDown = (cause: Cause.Cause<unknown>, outcome: Outcome.Outcome | unde
 }
 
 const climb = <E>(
-  rungs: ReadonlyArray<AnyRung<E>>,
+  rungs: ReadonlyArray<AnyRung>,
   cause: Cause.Cause<E>
 ): Effect.Effect<Served<unknown, E>, E, unknown> => {
   const error = Cause.squash(cause) as E
@@ -259,7 +257,7 @@ const climb = <E>(
   const next = (i: number): Effect.Effect<Served<unknown, E>, E, unknown> => {
     const rung = rungs[i]
     if (rung === undefined) return Effect.failCause(cause)
-    return Effect.flatMap(rung.answer(error), (answer) =>
+    return Effect.flatMap(rung.answer(error as never), (answer) =>
       answer === undefined ? next(i + 1) : Effect.succeed({ ...answer, ...retryAfter, cause: error }))
   }
   return next(0)
