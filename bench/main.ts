@@ -1,0 +1,139 @@
+/**
+ * What the library costs: `npm run bench`, and `npm run bench -- --quick --json --check`.
+ *
+ * - `--quick` runs few rounds: enough to see a cost that doubled.
+ * - `--json` prints the results as JSON and nothing else.
+ * - `--check` exits with 1 when a budget is missed.
+ */
+import os from "node:os"
+import { parseArgs } from "node:util"
+import { type Budget, budgets, type Results } from "./budgets.ts"
+import { bundleBytes } from "./bundle.ts"
+import { type CallCost, type Cost, measureCalls } from "./calls.ts"
+import { measured, peers } from "./library.ts"
+import { fill, type Weight } from "./memory.ts"
+import { measureCircuits, measureWindows, type Size } from "./scaling.ts"
+import { policies, subjects } from "./subjects.ts"
+import { ratio, table, whole } from "./table.ts"
+
+const { values: { check, json, quick } } = parseArgs({
+  options: {
+    check: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false }
+  }
+})
+
+const turns = quick
+  ? { calls: 5000, rounds: 15, warmUp: 20_000, batches: 7 }
+  : { calls: 10_000, rounds: 60, warmUp: 100_000, batches: 31 }
+
+const print = (...lines: ReadonlyArray<string>): void => {
+  if (!json) console.log(lines.join("\n"))
+}
+
+const cpus = os.cpus()
+const environment = {
+  node: process.version,
+  v8: process.versions.v8,
+  cpus: cpus.length,
+  cpu: cpus[0]?.model.trim() ?? "unknown",
+  date: new Date().toISOString(),
+  turns
+}
+
+const costTable = (costs: ReadonlyArray<CallCost>, kind: "closed" | "refused"): string =>
+  table(
+    [kind === "closed" ? "closed call" : "refusal", "ns", "fastest", "added ns", "middle half", "bytes", "added bytes"],
+    costs.map(({ name, [kind]: cost }: CallCost & Record<typeof kind, Cost>) => [
+      name,
+      whole(cost.whole),
+      whole(cost.fastest),
+      whole(cost.added),
+      `${whole(cost.from)} to ${whole(cost.to)}`,
+      whole(cost.bytes),
+      whole(cost.addedBytes)
+    ])
+  )
+
+const ratioTable = (costs: ReadonlyArray<CallCost>): string =>
+  table(
+    [
+      "added, ours over theirs (whole call)",
+      "persistence, closed",
+      "cockatiel, closed",
+      "persistence, refusal",
+      "cockatiel, refusal"
+    ],
+    costs.flatMap(({ name, ratios }) =>
+      ratios === undefined ? [] : [[
+        name,
+        ...[ratios.persistence.closed, ratios.cockatiel.closed, ratios.persistence.refused, ratios.cockatiel.refused]
+          .map(({ added, whole }) => `${ratio(added)} (${ratio(whole)})`)
+      ]]
+    )
+  )
+
+const sizeTable = (what: string, sizes: ReadonlyArray<Size>): string =>
+  table(
+    [what, "added ns", "over the first"],
+    sizes.map(({ added, name, ratio }) => [name, whole(added), ratio.toFixed(2)])
+  )
+
+const weightTable = (weights: ReadonlyArray<Weight>): string =>
+  table(
+    ["idle circuits in a BreakerMap", "circuits", "bytes each", "bytes of key", "total MB"],
+    weights.map(({ bytesEach, circuits, keyBytesEach, policy, totalMegabytes }) => [
+      policy,
+      whole(circuits),
+      whole(bytesEach),
+      whole(keyBytesEach),
+      whole(totalMegabytes)
+    ])
+  )
+
+const budgetTable = (all: ReadonlyArray<Budget>): string =>
+  table(
+    ["budget", "promised", "measured", ""],
+    all.map(({ budget, measured, met, what }) => [what, budget, measured, met ? "PASS" : "MISS"])
+  )
+
+print(
+  `effect-breaker ${measured.version}, ${measured.entry}`,
+  `  commit ${measured.commit}${measured.changed ? ", src changed since" : ""}${
+    measured.stale ? "; OLDER THAN src: run npm run build" : ""
+  }; ${measured.proof}`,
+  `against ${Object.entries(peers).map(([name, version]) => `${name} ${version}`).join(", ")}`,
+  `Node ${environment.node} (V8 ${environment.v8}), ${environment.cpus} CPUs, ${environment.cpu}`,
+  `${turns.rounds} rounds of ${
+    whole(turns.calls)
+  } calls, all interleaved; medians over the rounds; ${environment.date}`,
+  ""
+)
+
+const calls = await measureCalls(await subjects(), turns)
+print(costTable(calls, "closed"), "", costTable(calls, "refused"), "", ratioTable(calls), "")
+
+const windows = await measureWindows(turns)
+print(sizeTable("window", windows.lastCalls), "", sizeTable("window", windows.lastDuration), "")
+
+// The million comes last of the timed ones: a large heap makes every collection dearer.
+const few = await fill("consecutive(5)", policies.consecutive, 1)
+const some = await fill("consecutive(5)", policies.consecutive, 1000)
+const million = await fill("consecutive(5)", policies.consecutive, 1_000_000)
+const circuits = await measureCircuits([few, some, million], turns)
+print(sizeTable("random keys", circuits.ours), "", sizeTable("for comparison", circuits.plainMap), "")
+
+const weights = [
+  million.weight,
+  (await fill("failureRate, lastCalls(100)", policies.lastCalls, 50_000)).weight,
+  (await fill("failureRate + slowRate, lastDuration", policies.lastDuration, 50_000)).weight
+]
+print(weightTable(weights), "")
+
+const results: Results = { calls, windows, circuits, weights, bundleBytes: await bundleBytes() }
+const verdicts = budgets(results)
+print(budgetTable(verdicts))
+
+if (json) console.log(JSON.stringify({ measured, peers, environment, ...results, budgets: verdicts }, undefined, 2))
+if (check && verdicts.some(({ met }) => !met)) process.exitCode = 1
