@@ -11,9 +11,9 @@ import { type Budget, budgets, type Results } from "./budgets.ts"
 import { bundleBytes } from "./bundle.ts"
 import { type CallCost, type Cost, measureCalls } from "./calls.ts"
 import { measured, peers } from "./library.ts"
-import { fill, type Weight } from "./memory.ts"
+import { fill, weigh, type Weight } from "./memory.ts"
 import { measureCircuits, measureWindows, type Size } from "./scaling.ts"
-import { policies, subjects } from "./subjects.ts"
+import { subjects } from "./subjects.ts"
 import { ratio, table, whole } from "./table.ts"
 
 const { values: { check, json, quick } } = parseArgs({
@@ -25,8 +25,8 @@ const { values: { check, json, quick } } = parseArgs({
 })
 
 const turns = quick
-  ? { calls: 5000, rounds: 15, warmUp: 20_000, batches: 7 }
-  : { calls: 10_000, rounds: 60, warmUp: 100_000, batches: 31 }
+  ? { calls: 20_000, rounds: 5, warmUp: 20_000, batches: 7 }
+  : { calls: 25_000, rounds: 40, warmUp: 100_000, batches: 31 }
 
 const print = (...lines: ReadonlyArray<string>): void => {
   if (!json) console.log(lines.join("\n"))
@@ -117,17 +117,16 @@ print(costTable(calls, "closed"), "", costTable(calls, "refused"), "", ratioTabl
 const windows = await measureWindows(turns)
 print(sizeTable("window", windows.lastCalls), "", sizeTable("window", windows.lastDuration), "")
 
-// The million comes last of the timed ones: a large heap makes every collection dearer.
-const few = await fill("consecutive(5)", policies.consecutive, 1)
-const some = await fill("consecutive(5)", policies.consecutive, 1000)
-const million = await fill("consecutive(5)", policies.consecutive, 1_000_000)
-const circuits = await measureCircuits([few, some, million], turns)
+// Comes last: a large heap makes every collection dearer.
+const many = quick ? 200_000 : 1_000_000
+const maps = [await fill("consecutive", 1), await fill("consecutive", 1000), await fill("consecutive", many)]
+const circuits = await measureCircuits(maps, turns)
 print(sizeTable("random keys", circuits.ours), "", sizeTable("for comparison", circuits.plainMap), "")
 
 const weights = [
-  million.weight,
-  (await fill("failureRate, lastCalls(100)", policies.lastCalls, 50_000)).weight,
-  (await fill("failureRate + slowRate, lastDuration", policies.lastDuration, 50_000)).weight
+  weigh("consecutive", many),
+  weigh("lastCalls", 50_000),
+  weigh("lastDuration", 50_000)
 ]
 print(weightTable(weights), "")
 

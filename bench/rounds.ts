@@ -2,7 +2,8 @@
  * Timing and weighing loops of calls against each other.
  *
  * All loops take short turns in one process, in another order in each round, so that whatever slows the machine down
- * slows all of them. Every turn must give back as many right outcomes as it made calls.
+ * slows all of them. A turn begins with an empty young generation and is long enough to pay for its own collections.
+ * Every turn must give back as many right outcomes as it made calls.
  */
 import { strictEqual } from "node:assert"
 import v8 from "node:v8"

@@ -3,7 +3,8 @@
  */
 import { Effect } from "effect"
 import { strictEqual } from "node:assert"
-import { Breaker, type BreakerMaps, CallWindow, type TripPolicies, TripPolicy } from "./library.ts"
+import { Breaker, CallWindow, type TripPolicies, TripPolicy } from "./library.ts"
+import type { Filled } from "./memory.ts"
 import { body, type Loop, median, minus, over, type Rounds, time } from "./rounds.ts"
 import { counted, runs } from "./subjects.ts"
 
@@ -60,12 +61,6 @@ export const measureWindows = async (turns: Turns): Promise<Windows> => {
   const took = await time([bare, ...byCalls, ...byDuration], turns)
   const added = (name: string): Rounds => minus(took(name), took("bare"))
   return { lastCalls: sizes(byCalls, added), lastDuration: sizes(byDuration, added) }
-}
-
-/** A map with its keys: every key has its circuit already. */
-export interface Filled {
-  readonly map: BreakerMaps.BreakerMap
-  readonly keys: ReadonlyArray<string>
 }
 
 export interface Circuits {

@@ -10,7 +10,6 @@
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
@@ -19,11 +18,11 @@ import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import * as Circuit from "./Circuit.ts"
 import * as CircuitRejected from "./CircuitRejected.ts"
 import { type Classify, Heard, outcomeOf } from "./Classify.ts"
-import { type Event, eventsOf, type Listeners } from "./Event.ts"
+import { type Event, eventsOf, type Happening, type Listeners } from "./Event.ts"
 import * as Setting from "./internal/Setting.ts"
 import * as Outcome from "./Outcome.ts"
 import { checkName, type Options, type Settings, settings } from "./Settings.ts"
@@ -55,20 +54,25 @@ export interface Permit {
 }
 
 /**
- * The state of a breaker. `retryAfter` is how long until asking may help: zero when it may now.
+ * The state of a breaker.
+ *
+ * **Details**
+ *
+ * `retryAfter` is how long until asking may help: zero when it may now. `since` is in milliseconds since the epoch.
+ * `stage`, and in a ramp `share`, are there while it is `HalfOpen`; `cause` while it is not `Closed`.
  *
  * @category models
  * @since 0.1.0
  */
-export type State = {
+export interface State {
+  readonly _tag: Circuit.State["_tag"]
+  readonly stage: "Probing" | "Ramping" | undefined
+  readonly share: number | undefined
   readonly generation: number
-  readonly since: DateTime.Utc
+  readonly since: number
   readonly retryAfter: Duration.Duration
-  readonly cause?: CircuitRejected.Cause | undefined
-} & (
-  | { readonly _tag: "Closed" | "Open" | "Isolated" }
-  | { readonly _tag: "HalfOpen"; readonly stage: "Probing" | "Ramping"; readonly share?: number | undefined }
-)
+  readonly cause: Circuit.Cause | undefined
+}
 
 /**
  * Puts an effect under a breaker: `execute(effect, options?)`, `effect.pipe(execute)` or `effect.pipe(execute(options))`.
@@ -275,129 +279,129 @@ export function firstOrLast<F>(guard: Guard): F {
       : (self: Effect.Effect<unknown, unknown, unknown>) => guard(self, args[0] as Parameters<Guard>[1])) as F
 }
 
-/** @internal */
-export type AnyFiber = Fiber.Fiber<unknown, unknown>
+type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-interface Told {
-  readonly refusal: Circuit.Refusal
-  readonly since: DateTime.Utc
-  readonly cause: CircuitRejected.Cause
-}
+const NANOS = 1_000_000
 
 /** @internal */
 export class BreakerImpl implements Breaker {
   readonly name: string
   readonly circuit: Circuit.Circuit
-  readonly execute: Breaker["execute"]
-  readonly classify: Classify | undefined
+  readonly settings: Settings
+  readonly cell: { current: Circuit.State }
   private readonly listeners: Listeners
-  private clock: Clock.Clock
-  // What the last refusal said of the circuit: thousands in a row say the same.
-  private told: Told | undefined = undefined
+  private readonly source: typeof Random.Random["Service"]
+  // What turns the monotonic clock's time into the wall's, as of when the breaker was made: the machine counts in it, so
+  // that every time it tells can be shown, and a wall clock that is set later moves nothing.
+  private readonly origin: number
 
-  constructor(
-    name: string,
-    { classify, mode }: Settings,
-    rules: Circuit.Rules,
-    listeners: Listeners,
-    fiber: AnyFiber
-  ) {
+  constructor(name: string, settings: Settings, rules: Circuit.Rules, listeners: Listeners, fiber: AnyFiber) {
     this.name = name
-    this.classify = classify
+    this.settings = settings
     this.listeners = listeners
-    this.clock = fiber.getRef(Clock.Clock)
+    this.source = fiber.getRef(Random.Random)
+    const clock = fiber.getRef(Clock.Clock)
+    this.origin = clock.currentTimeMillisUnsafe() - Number(clock.monotonicTimeNanosUnsafe()) / NANOS
     const now = this.now(fiber)
-    const random = fiber.getRef(Random.Random)
-    const state = Ref.makeUnsafe(Circuit.closed(now))
-    this.circuit = Circuit.make(rules, now, {
-      cell: state.ref,
-      mode,
-      random: () => random.nextDoubleUnsafe(),
-      notify: (transition) => this.transitioned(transition)
-    })
-    this.execute = firstOrLast((self, options) => new Guarded(this, self, options?.classify ?? classify) as never)
+    this.cell = Ref.makeUnsafe(Circuit.closed(now)).ref
+    this.circuit = Circuit.make(rules, now, this)
   }
 
-  get admit(): Effect.Effect<Permit, CircuitRejected.CircuitRejected> {
+  get mode(): Circuit.Mode {
+    return this.settings.mode
+  }
+
+  random(): number {
+    return this.source.nextDoubleUnsafe()
+  }
+
+  notify({ openFor, ...transition }: Circuit.Transition): void {
+    if (this.listeners.current === undefined) return
+    const lasting = openFor === undefined ? undefined : Duration.millis(openFor)
+    this.emit({ ...transition, _tag: "Transitioned", openFor: lasting })
+  }
+
+  get execute(): Execute {
+    return firstOrLast((self, options) => this.guard(self, options?.classify))
+  }
+
+  guard(self: Effect.Effect<unknown, unknown, unknown>, classify = this.settings.classify): Guarded {
+    return new Guarded(this, self, classify)
+  }
+
+  get admit(): Breaker["admit"] {
     return Effect.withFiber((fiber) => {
-      const answer = this.ask(fiber)
-      if (answer instanceof Circuit.Refusal) return this.refused(answer)
+      const permit = this.ask(fiber)
+      if (permit instanceof Circuit.Refusal) return this.refused(permit)
       return Effect.succeed<Permit>({
-        settle: (outcome) => Effect.withFiberSucceed((fiber) => this.settle(answer, outcome, fiber)),
+        settle: (outcome) => Effect.withFiberSucceed((fiber) => this.settle(permit, outcome, fiber)),
         settleExit: (exit, options) =>
           Effect.withFiber((fiber) =>
-            this.settleExit(answer, exit, (options?.classify ?? this.classify) as Classify | undefined, fiber) ??
-              Effect.void
+            this.settleExit(permit, exit, (options?.classify ?? this.settings.classify) as Classify, fiber) ?? Effect.void
           )
       })
     })
   }
 
-  get state(): Effect.Effect<State> {
-    return Effect.map(this.snapshot, ({ cause, generation, retryAfter, share, since, stage, state }): State => {
-      const common = { generation, since, retryAfter, cause }
-      return state === "HalfOpen" ? { ...common, _tag: state, stage: stage!, share } : { ...common, _tag: state }
-    })
+  get state(): Breaker["state"] {
+    return Effect.map(this.snapshot, ({ cause, generation, retryAfter, share, since, stage, state }) => ({
+      _tag: state,
+      stage,
+      share,
+      generation,
+      since,
+      retryAfter,
+      cause
+    }))
   }
 
-  get snapshot(): Effect.Effect<Snapshot> {
+  get snapshot(): Breaker["snapshot"] {
     return Effect.withFiberSucceed((fiber) => {
-      const now = this.now(fiber)
-      const read = Circuit.snapshot(this.circuit, now)
-      return new Snapshot({
-        ...read,
-        name: this.name,
-        since: this.timeOf(read.since),
-        retryAfter: Duration.millis(Math.ceil(read.retryAfter)),
-        cause: read.cause && this.causeOf(read.cause),
-        lastFailure: read.lastFailure && this.failureOf(read.lastFailure)
-      })
+      const read = Circuit.snapshot(this.circuit, this.now(fiber))
+      return new Snapshot({ ...read, name: this.name, retryAfter: duration(read.retryAfter) })
     })
   }
 
-  get events(): Stream.Stream<Event> {
+  get events(): Breaker["events"] {
     return eventsOf(this.listeners)
   }
 
   get isolate(): Breaker["isolate"] {
-    return (note) => this.command(() => ({ _tag: "Isolate", note }))
+    return (note) => this.command({ _tag: "Isolate", note })
   }
 
-  get release(): Effect.Effect<void> {
-    return this.command(() => ({ _tag: "Release" }))
+  get release(): Breaker["release"] {
+    return this.command({ _tag: "Release" })
   }
 
-  get reset(): Effect.Effect<void> {
-    return this.command(() => ({ _tag: "Reset" }))
+  get reset(): Breaker["reset"] {
+    return this.command({ _tag: "Reset" })
   }
 
   get trip(): Breaker["trip"] {
-    return (options) => {
-      const openFor = options?.openFor === undefined
-        ? undefined
-        : Setting.durationMillis("Breaker.trip", "openFor", options.openFor)
-      return this.command(() => ({ _tag: "Trip", openFor, note: options?.note }))
-    }
-  }
-
-  get setMode(): Breaker["setMode"] {
-    return (mode) =>
-      this.command(() => {
-        this.emit(() => ({ _tag: "ModeChanged", circuit: this.name, at: this.wall(), mode }))
-        return { _tag: "SetMode", mode }
+    return ({ note, openFor } = {}) =>
+      this.command({
+        _tag: "Trip",
+        note,
+        openFor: openFor === undefined ? undefined : Setting.durationMillis("Breaker.trip", "openFor", openFor)
       })
   }
 
-  ask(fiber: AnyFiber): Circuit.Permit | Circuit.Refusal {
-    return Circuit.admit(this.circuit, Circuit.readsTime(this.circuit) ? this.now(fiber) : 0)
+  get setMode(): Breaker["setMode"] {
+    return (mode) => this.command({ _tag: "SetMode", mode })
+  }
+
+  isRefusing(fiber: AnyFiber): boolean {
+    return this.cell.current._tag !== "Closed" && Circuit.isRefusing(this.circuit, this.now(fiber))
+  }
+
+  ask(fiber: AnyFiber, permit?: Circuit.Permit): Circuit.Permit | Circuit.Refusal {
+    return Circuit.admit(this.circuit, Circuit.readsTime(this.circuit) ? this.now(fiber) : 0, permit)
   }
 
   settle(permit: Circuit.Permit, outcome: Outcome.Outcome, fiber: AnyFiber): void {
     const timed = outcome._tag !== "Success" || Circuit.readsTime(this.circuit)
     Circuit.settle(this.circuit, permit, outcome, timed ? this.now(fiber) : 0)
-    if (outcome._tag !== "Throttled" || this.listeners.current === undefined) return
-    const retryAfter = outcome.retryAfter ?? Duration.millis(this.circuit.rules.throttleDuration)
-    this.emit(() => ({ _tag: "Throttled", circuit: this.name, at: this.wall(), retryAfter }))
   }
 
   settleExit(
@@ -418,72 +422,29 @@ export class BreakerImpl implements Breaker {
   }
 
   refused(refusal: Circuit.Refusal): Exit.Exit<never, CircuitRejected.CircuitRejected> {
-    let told = this.told
-    if (told === undefined || told.refusal.cause !== refusal.cause || told.refusal.since !== refusal.since) {
-      told = this.told = { refusal, since: this.timeOf(refusal.since), cause: this.causeOf(refusal.cause) }
-    }
-    const error = CircuitRejected.make({
-      circuit: this.name,
-      reason: refusal.reason,
-      retryAfter: Duration.millis(Math.ceil(refusal.retryAfter)),
-      since: told.since,
-      generation: refusal.generation,
-      cause: told.cause
-    })
-    this.emit(() => ({ _tag: "Rejected", circuit: this.name, at: this.wall(), error }))
+    const error = CircuitRejected.make(this.name, refusal, duration(refusal.retryAfter))
+    this.emit({ _tag: "Rejected", error })
     return Exit.fail(error)
   }
 
   private now(fiber: AnyFiber): number {
-    this.clock = fiber.getRef(Clock.Clock)
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1_000_000
+    return this.origin + Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / NANOS
   }
 
-  private command(order: () => Circuit.Command): Effect.Effect<void> {
+  private command(order: Circuit.Command): Effect.Effect<void> {
     return Effect.withFiberSucceed((fiber) => {
-      const now = this.now(fiber)
-      Circuit.command(this.circuit, order(), now)
+      Circuit.command(this.circuit, order, this.now(fiber))
+      if (order._tag === "SetMode") this.emit({ _tag: "ModeChanged", mode: order.mode })
     })
   }
 
-  private transitioned({ at, cause, from, generation, openFor, share, to }: Circuit.Transition): void {
-    this.emit(() => ({
-      _tag: "Transitioned",
-      circuit: this.name,
-      at: this.timeOf(at),
-      from,
-      to,
-      generation,
-      cause: cause && this.causeOf(cause),
-      openFor: openFor === undefined ? undefined : Duration.millis(openFor),
-      share
-    }))
-  }
-
-  private emit(event: () => Event): void {
-    if (this.listeners.current === undefined) return
-    const happened = event()
-    for (const listen of this.listeners.current) listen(happened)
-  }
-
-  private wall(): DateTime.Utc {
-    return DateTime.makeUnsafe(this.clock.currentTimeMillisUnsafe())
-  }
-
-  // The machine counts monotonic time; people read the wall's. The age is what both agree on.
-  private timeOf(time: number): DateTime.Utc {
-    const age = Number(this.clock.monotonicTimeNanosUnsafe()) / 1_000_000 - time
-    return DateTime.makeUnsafe(Math.round(this.clock.currentTimeMillisUnsafe() - age))
-  }
-
-  private causeOf(cause: Circuit.Cause): CircuitRejected.Cause {
-    return { ...cause, failure: cause.failure && this.failureOf(cause.failure) }
-  }
-
-  private failureOf(failure: Circuit.LastFailure): CircuitRejected.Failure {
-    return { ...failure, at: this.timeOf(failure.at) }
+  private emit(event: Happening): void {
+    this.listeners.current?.forEach((listen) => listen({ circuit: this.name, ...event }))
   }
 }
+
+// Rounded up: whoever comes back after it must not come a moment too early.
+const duration = (millis: number): Duration.Duration => Duration.millis(Math.ceil(millis))
 
 /**
  * An effect under a breaker. Every run of it makes one `Call`, and the call asks *inside* the frame that settles it: a
@@ -500,47 +461,36 @@ export class Guarded {
     this.self = self
     this.classify = classify
   }
-  static {
-    Object.setPrototypeOf(
-      Guarded.prototype,
-      Effectable.Prototype<Effect.Effect<unknown, unknown, unknown>>({
-        label: "Guarded",
-        evaluate(fiber) {
-          const call = new Call(this as never, fiber)
-          return Effect.onExitPrimitive(call as never, (exit) => call.settle(exit))
-        }
-      })
-    )
-  }
 }
 
-class Call {
-  readonly guarded: Guarded
-  readonly fiber: AnyFiber
-  permit: Circuit.Permit | undefined = undefined
-  constructor(guarded: Guarded, fiber: AnyFiber) {
-    this.guarded = guarded
-    this.fiber = fiber
-  }
+/** @internal */
+export interface Guarded extends Effect.Effect<unknown, unknown, unknown> {}
 
-  settle(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> | undefined {
-    const { guarded: { breaker, classify }, permit } = this
-    return permit === undefined ? undefined : breaker.settleExit(permit, exit, classify, this.fiber)
-  }
-
-  static {
-    Object.setPrototypeOf(
-      Call.prototype,
-      Effectable.Prototype<Effect.Effect<unknown, unknown, unknown>>({
-        label: "Call",
-        evaluate(fiber) {
-          const call = this as never as Call
-          const answer = call.guarded.breaker.ask(fiber)
-          if (answer instanceof Circuit.Refusal) return call.guarded.breaker.refused(answer)
-          call.permit = answer
-          return call.guarded.self
-        }
-      })
-    )
-  }
+const evaluate = function(this: Guarded, fiber: AnyFiber): Effect.Effect<unknown, unknown, unknown> {
+  const { breaker, classify, self } = this
+  // A refusal takes no permit, and needs no frame.
+  if (breaker.isRefusing(fiber)) return breaker.refused(breaker.ask(fiber) as Circuit.Refusal)
+  let permit: Circuit.Permit | undefined = undefined
+  const frame = Effect.onExitPrimitive(
+    self,
+    (exit) => permit === undefined ? undefined : breaker.settleExit(permit, exit, classify, fiber)
+  )
+  const next = step(frame, fiber)
+  const answer = breaker.ask(fiber)
+  if (answer instanceof Circuit.Refusal) return breaker.refused(answer)
+  permit = answer
+  return next
 }
+
+const primitive = Effectable.Prototype<Guarded>({ label: "Guarded", evaluate })
+
+// Copied onto the prototype itself, not put behind it: the run loop looks `evaluate` up at every step.
+Object.assign(Guarded.prototype, primitive)
+
+// The key under which a primitive keeps its `evaluate`.
+const EVALUATE = Object.entries(primitive).find((entry) => entry[1] === evaluate)![0]
+
+// Takes the first step of an effect here and now. Of a frame that is to stand where it stands, without giving way before
+// the permit is taken: the run loop would look for a reason to yield in between.
+const step = (effect: Effect.Effect<unknown, unknown, unknown>, fiber: AnyFiber): ReturnType<typeof evaluate> =>
+  (effect as never as Record<string, typeof evaluate>)[EVALUATE]!.call(effect as Guarded, fiber)

@@ -179,7 +179,7 @@ class BreakerMapImpl implements BreakerMap {
     this.capacity = capacity
     this.execute = Breaker.firstOrLast((self, options) => {
       const { classify, key } = options as Keyed<unknown, unknown>
-      return Effect.withFiber((fiber) => this.breakerOf(key, fiber).execute(self, { classify }))
+      return Effect.withFiber((fiber) => this.breakerOf(key, fiber).guard(self, classify))
     })
   }
 
@@ -223,8 +223,8 @@ class BreakerMapImpl implements BreakerMap {
   private letGo(now: number, steps: number, must: (entry: Entry) => boolean): void {
     for (const [key, entry] of this.entries) {
       if (steps-- <= 0 || !must(entry)) return
-      const { cell, gateUntil, inFlight, mode } = entry.breaker.circuit
-      const idle = cell.current._tag === "Closed" && inFlight === 0 && gateUntil <= now && mode === entry.mode
+      const { cell, counts, gateUntil, mode } = entry.breaker.circuit
+      const idle = cell.current._tag === "Closed" && counts.inFlight === 0 && gateUntil <= now && mode === entry.mode
       if (idle) this.entries.delete(key)
     }
   }

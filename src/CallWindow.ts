@@ -187,8 +187,8 @@ export class Block implements Tally {
  */
 export const block = (window: CallWindow, now: number, fraction = 1): Block =>
   window._tag === "LastCalls"
-    ? new Block(2 * fraction * window.calls, fraction * (window.within ?? Number.POSITIVE_INFINITY), now)
-    : new Block(Number.POSITIVE_INFINITY, fraction * window.duration, now)
+    ? new Block(2 * fraction * window.calls, fraction * (window.within ?? Infinity), now)
+    : new Block(Infinity, fraction * window.duration, now)
 
 /**
  * The memory behind one window. Calls are known by their number in order of admission.
@@ -232,117 +232,100 @@ const COUNTED = 1
 const FAILED = 2
 const SLOW = 4
 
-// A ring of flags by call number. It holds twice the window, because a call that turns out to say nothing leaves a hole,
-// and starts small, because most circuits of a large map see few calls.
+// Flags by call number, in a ring. It holds twice the window, because a call that turns out to say nothing leaves a hole.
+// While all is well there is nothing to flag, and no ring: most circuits of a large map never need one.
 class CallsMemory implements Memory {
   calls = 0
   failures = 0
   slow = 0
   reached = -1
+  private tail = 0
+  private flags: Uint8Array | undefined = undefined
+  private readonly times: Array<number> = []
   private readonly size: number
   private readonly within: number
-  private readonly capacity: number
-  private flags = new Uint8Array(0)
-  private times: Float64Array | undefined = undefined
-  private tail = 0
+  private readonly mask: number
 
   constructor(window: LastCalls) {
     this.size = window.calls
-    this.within = window.within ?? Number.POSITIVE_INFINITY
-    this.capacity = 2 ** Math.ceil(Math.log2(Math.max(2 * window.calls, 16)))
+    this.within = window.within ?? Infinity
+    this.mask = 2 ** Math.ceil(Math.log2(2 * window.calls)) - 1
   }
 
   count(number: number, now: number, failed: boolean, slow: boolean): void {
-    if (number > this.reached) this.enter(number, now)
-    if (this.times !== undefined) this.expire(now)
-    if (number < this.tail || !(failed || slow)) return
-    const slot = number & (this.flags.length - 1)
-    if (failed) {
-      this.flags[slot]! |= FAILED
-      this.failures++
-    }
-    if (slow) {
-      this.flags[slot]! |= SLOW
-      this.slow++
-    }
+    this.enter(number, now)
+    if (failed) this.flag(number, FAILED)
+    if (slow) this.flag(number, SLOW)
   }
 
   drop(number: number, now: number): void {
-    if (number > this.reached) this.enter(number, now)
-    if (number < this.tail) return
-    const slot = number & (this.flags.length - 1)
-    this.uncount(this.flags[slot]!)
-    this.flags[slot] = 0
+    this.enter(number, now)
+    this.flag(number, 0)
   }
 
   expire(now: number): void {
-    const times = this.times
-    if (times === undefined) return
-    const oldest = now - this.within
-    while (this.tail <= this.reached && times[this.tail & (times.length - 1)]! < oldest) this.evict()
+    if (this.within === Infinity) return
+    while (this.tail <= this.reached && now - this.times[this.tail & this.mask]! > this.within) this.evict()
   }
 
   private enter(number: number, now: number): void {
-    let next = this.reached + 1
-    if (number - next >= this.capacity) {
-      // A jump past everything the ring can hold: only the newest calls can matter.
-      this.calls = this.failures = this.slow = 0
-      this.tail = next = number - this.capacity + 1
+    if (number > this.reached && this.flags === undefined && this.within === Infinity) {
+      // Nothing to look back on: the window is just as long as it is.
+      this.calls = Math.min(this.calls + number - this.reached, this.size)
+      this.reached = number
+      this.tail = number + 1 - this.calls
+      return
     }
-    if (number >= this.flags.length && this.flags.length < this.capacity) this.grow(number)
-    const flags = this.flags
-    const mask = flags.length - 1
-    for (; next <= number; next++) {
-      if (next - this.tail > mask) this.evict()
-      flags[next & mask] = COUNTED
-      if (this.times !== undefined) this.times[next & mask] = now
+    for (let next = this.reached + 1; next <= number; next++) {
+      if (next - this.tail > this.mask) this.evict()
+      if (this.flags !== undefined) this.flags[next & this.mask] = COUNTED
+      if (this.within < Infinity) this.times[next & this.mask] = now
       this.reached = next
       this.calls++
       while (this.calls > this.size) this.evict()
     }
+    this.expire(now)
+  }
+
+  private flag(number: number, flag: number): void {
+    if (number < this.tail) return
+    const flags = this.flags ??= new Uint8Array(this.mask + 1).fill(COUNTED)
+    const slot = number & this.mask
+    this.tally(flags[slot]!, -1)
+    flags[slot] = flag === 0 ? 0 : flags[slot]! | flag
+    this.tally(flags[slot]!, 1)
   }
 
   private evict(): void {
-    this.uncount(this.flags[this.tail & (this.flags.length - 1)]!)
+    this.tally(this.flags === undefined ? COUNTED : this.flags[this.tail & this.mask]!, -1)
     this.tail++
   }
 
-  private uncount(flags: number): void {
-    if ((flags & COUNTED) !== 0) this.calls--
-    if ((flags & FAILED) !== 0) this.failures--
-    if ((flags & SLOW) !== 0) this.slow--
-  }
-
-  // Before the ring is full no number has wrapped, so every flag keeps its place in the larger one.
-  private grow(number: number): void {
-    let length = Math.max(this.flags.length, 16)
-    while (length <= number && length < this.capacity) length *= 2
-    const flags = new Uint8Array(length)
-    flags.set(this.flags)
-    this.flags = flags
-    if (this.within === Number.POSITIVE_INFINITY) return
-    const times = new Float64Array(length)
-    if (this.times !== undefined) times.set(this.times)
-    this.times = times
+  private tally(flags: number, sign: number): void {
+    if ((flags & COUNTED) !== 0) this.calls += sign
+    if ((flags & FAILED) !== 0) this.failures += sign
+    if ((flags & SLOW) !== 0) this.slow += sign
   }
 }
 
-// What one bucket holds, side by side in one array: the number of its first call, and its three counts.
-const FIRST = 0
-const CALLS = 1
-const FAILURES = 2
-const SLOWS = 3
-const WIDTH = 4
+interface Bucket {
+  readonly index: number
+  /** The number of the first call that entered in it. */
+  readonly first: number
+  calls: number
+  failures: number
+  slow: number
+}
 
+// The buckets that hold a call, oldest first.
 class DurationMemory implements Memory {
   calls = 0
   failures = 0
   slow = 0
   reached = -1
+  private readonly held: Array<Bucket> = []
   private readonly buckets: number
   private readonly width: number
-  private table: Float64Array | undefined = undefined
-  private current = 0
 
   constructor(window: LastDuration) {
     this.buckets = window.buckets
@@ -350,79 +333,48 @@ class DurationMemory implements Memory {
   }
 
   count(number: number, now: number, failed: boolean, slow: boolean): void {
-    const table = this.enter(number, now)
-    if (!(failed || slow)) return
-    const at = this.bucketOf(table, number)
-    if (at < 0) return
-    if (failed) {
-      table[at + FAILURES]!++
-      this.failures++
-    }
-    if (slow) {
-      table[at + SLOWS]!++
-      this.slow++
-    }
+    this.enter(number, now)
+    if (failed || slow) this.tally(number, 0, failed ? 1 : 0, slow ? 1 : 0)
   }
 
   drop(number: number, now: number, slow: boolean): void {
-    const table = this.enter(number, now)
-    const at = this.bucketOf(table, number)
-    if (at < 0) return
-    table[at + CALLS]!--
-    this.calls--
-    if (slow) {
-      table[at + SLOWS]!--
-      this.slow--
-    }
+    this.enter(number, now)
+    this.tally(number, -1, 0, slow ? -1 : 0)
   }
 
   expire(now: number): void {
-    if (this.table !== undefined) this.rotate(this.table, now)
+    const oldest = Math.floor(now / this.width) - this.buckets
+    while (this.held.length > 0 && this.held[0]!.index <= oldest) {
+      const { calls, failures, slow } = this.held.shift()!
+      this.calls -= calls
+      this.failures -= failures
+      this.slow -= slow
+    }
   }
 
-  private enter(number: number, now: number): Float64Array {
-    let table = this.table
-    if (table === undefined) {
-      this.table = table = new Float64Array(this.buckets * WIDTH)
-      this.current = Math.floor(now / this.width)
+  private enter(number: number, now: number): void {
+    this.expire(now)
+    const entering = number - this.reached
+    if (entering <= 0) return
+    const index = Math.floor(now / this.width)
+    let last = this.held[this.held.length - 1]
+    if (last === undefined || last.index < index) {
+      this.held.push(last = { index, first: this.reached + 1, calls: 0, failures: 0, slow: 0 })
     }
-    this.rotate(table, now)
-    if (number > this.reached) {
-      const entering = number - this.reached
-      table[this.placeOf(this.current) + CALLS]! += entering
-      this.calls += entering
-      this.reached = number
-    }
-    return table
+    last.calls += entering
+    this.calls += entering
+    this.reached = number
   }
 
-  private placeOf(bucket: number): number {
-    return (((bucket % this.buckets) + this.buckets) % this.buckets) * WIDTH
-  }
-
-  // Every bucket that time has passed is emptied, not just one: after a long silence nothing of it is left.
-  private rotate(table: Float64Array, now: number): void {
-    const target = Math.floor(now / this.width)
-    for (let left = Math.min(target - this.current, this.buckets); left > 0; left--) {
-      const at = this.placeOf(target - left + 1)
-      this.calls -= table[at + CALLS]!
-      this.failures -= table[at + FAILURES]!
-      this.slow -= table[at + SLOWS]!
-      table.fill(0, at, at + WIDTH)
-      table[at + FIRST] = this.reached + 1
-    }
-    if (target > this.current) this.current = target
-  }
-
-  // The bucket that a call entered in, from the newest back; -1 when it has left the window.
-  private bucketOf(table: Float64Array, number: number): number {
-    for (let back = 0; back < this.buckets; back++) {
-      const at = this.placeOf(this.current - back)
-      if (table[at + FIRST]! <= number) {
-        // A bucket that no call entered shares its first number with the next newer one.
-        return table[at + CALLS]! > 0 ? at : -1
-      }
-    }
-    return -1
+  // Counts for the bucket that a call entered in, if the window still holds it.
+  private tally(number: number, calls: number, failures: number, slow: number): void {
+    const bucket = this.held.findLast((one) => one.first <= number)
+    if (bucket === undefined) return
+    bucket.calls += calls
+    bucket.failures += failures
+    bucket.slow += slow
+    this.calls += calls
+    this.failures += failures
+    this.slow += slow
   }
 }

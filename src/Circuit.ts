@@ -27,8 +27,8 @@ import * as Evidence from "./Evidence.ts"
 import * as Move from "./Move.ts"
 import type * as Outcome from "./Outcome.ts"
 import type { Rules } from "./Rules.ts"
-import type { Cause, Circuit, LastFailure, Mode, Mutable, Probing, Ramping, State, Transition } from "./State.ts"
-import { closed, OBSERVED, Permit, Refusal, UNCOUNTED } from "./State.ts"
+import type { Cause, Circuit, Counts, Host, LastFailure, Mode, Mutable, Probing, State } from "./State.ts"
+import { closed, OBSERVED, Permit, Refusal } from "./State.ts"
 
 export { type HalfOpenOptions, type Options, type RampOptions, type Rules, rules } from "./Rules.ts"
 export {
@@ -36,6 +36,8 @@ export {
   type Circuit,
   type Closed,
   closed,
+  type Counts,
+  type Host,
   type Isolated,
   type LastFailure,
   type Mode,
@@ -53,7 +55,7 @@ export {
  *
  * **Details**
  *
- * `random` gives numbers from 0 to 1 for the jitter of openings (default: none). `notify` is told of each transition.
+ * It begins closed, in mode `enforce`, unless the host brings a state cell or a mode.
  *
  * **Example** (Two failures, and a minute later a probe)
  *
@@ -77,34 +79,34 @@ export {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (rules: Rules, now: number, options?: {
-  readonly cell?: { current: State } | undefined
-  readonly mode?: Mode | undefined
-  readonly random?: (() => number) | undefined
-  readonly notify?: ((transition: Transition) => void) | undefined
-}): Circuit => ({
+export const make = (
+  rules: Rules,
+  now: number,
+  host: Host & { readonly cell?: { current: State } | undefined; readonly mode?: Mode | undefined } = {}
+): Circuit => ({
   rules,
-  cell: options?.cell ?? { current: closed(now) },
-  mode: options?.mode ?? "enforce",
-  successes: 0,
-  failures: 0,
-  ignored: 0,
-  throttled: 0,
-  rejected: 0,
-  wouldReject: 0,
-  inFlight: 0,
-  slow: 0,
+  cell: host.cell ?? { current: closed(now) },
+  mode: host.mode ?? "enforce",
+  counts: {
+    successes: 0,
+    failures: 0,
+    ignored: 0,
+    throttled: 0,
+    slow: 0,
+    rejected: 0,
+    wouldReject: 0,
+    inFlight: 0
+  },
   lastFailure: undefined,
   openings: 0,
   lastOpenFor: 0,
-  hintUntil: Number.NEGATIVE_INFINITY,
-  gateUntil: Number.NEGATIVE_INFINITY,
+  hintUntil: -Infinity,
+  gateUntil: -Infinity,
   gateSince: 0,
   gateCause: undefined,
   madeAt: now,
   downFor: 0,
-  random: options?.random ?? (() => 0),
-  notify: options?.notify
+  host
 })
 
 /**
@@ -119,57 +121,73 @@ export const make = (rules: Rules, now: number, options?: {
  * @since 0.1.0
  */
 export const readsTime = (circuit: Circuit): boolean =>
-  circuit.rules.plan.timed || circuit.cell.current._tag !== "Closed" ||
-  circuit.gateUntil !== Number.NEGATIVE_INFINITY
+  circuit.rules.plan.timed || circuit.cell.current._tag !== "Closed" || circuit.gateUntil !== -Infinity
 
 /**
- * Asks for leave to make a call.
+ * Tells whether the next ask is refused for certain: it gets no permit, and nothing but a count changes.
  *
  * @category asking
  * @since 0.1.0
  */
-export const admit = (circuit: Circuit, now: number): Permit | Refusal => {
+export const isRefusing = ({ cell: { current }, mode }: Circuit, now: number): boolean =>
+  mode === "enforce" && (current._tag === "Isolated" || (current._tag === "Open" && now < current.until))
+
+/**
+ * Asks for leave to make a call.
+ *
+ * **Details**
+ *
+ * `permit` is a fresh one to make use of, for a caller that keeps more of a call than the machine does.
+ *
+ * @category asking
+ * @since 0.1.0
+ */
+export const admit = (circuit: Circuit, now: number, permit = new Permit()): Permit | Refusal => {
   const self = circuit as Mutable
-  if (self.mode === "off") return new Permit(UNCOUNTED, now)
-  const state = self.cell.current
-  switch (state._tag) {
-    case "Closed": {
-      const evidence = state.evidence ??= new Evidence.Evidence(self.rules.plan, now)
-      if (Move.overdue(self, evidence, now)) return admit(circuit, now)
-      if (Move.isShut(self, now)) return refuseThrottled(self, now)
-      const permit = grant(self, state.generation, now)
-      evidence.admit(permit)
-      return permit
-    }
-    case "Open": {
-      const left = state.until - now
-      if (left > 0) return refuse(self, "Open", Math.max(left, self.gateUntil - now), state.since, state.cause, now)
-      if (Move.isShut(self, now)) return refuseThrottled(self, now)
-      const probing: Probing = {
-        _tag: "HalfOpen",
-        stage: "Probing",
-        generation: state.generation + 1,
-        since: now,
-        cause: state.cause,
-        running: [],
-        passed: 0,
-        failed: 0
-      }
-      Move.enter(self, probing, now, { cause: state.cause })
-      return admit(circuit, now)
-    }
-    case "HalfOpen": {
-      if (state.stage === "Ramping") return admitRamping(self, state, now)
-      if (lapsed(self, state, now)) return admit(circuit, now)
-      if (Move.isShut(self, now)) return refuseThrottled(self, now)
-      if (state.running.length >= self.rules.concurrency) return refuseHalfOpen(self, state, now)
-      const permit = grant(self, state.generation, now)
-      state.running.push(permit)
-      return permit
-    }
-    case "Isolated":
-      return refuse(self, "Isolated", Number.POSITIVE_INFINITY, state.since, state.cause, now)
+  const { cell: { current: state }, rules } = self
+  if (self.mode === "off") return permit
+  if (state._tag === "Isolated") return refuse(self, state, permit, "Isolated", Infinity)
+  if (state._tag === "Open") {
+    if (now < state.until) return refuse(self, state, permit, "Open", Math.max(state.until, self.gateUntil) - now)
+    if (Move.isShut(self, now)) return refuse(self, state, permit, "Throttled", self.gateUntil - now)
+    const { cause, generation } = state
+    Move.enter(self, now, {
+      _tag: "HalfOpen",
+      stage: "Probing",
+      generation: generation + 1,
+      since: now,
+      cause,
+      running: [],
+      passed: 0,
+      failed: 0
+    })
+    return admit(circuit, now, permit)
   }
+  if ((state._tag === "HalfOpen" || rules.plan.slowMemories !== 0) && Move.catchUp(self, now, state)) {
+    return admit(circuit, now, permit)
+  }
+  if (self.gateUntil !== -Infinity && Move.isShut(self, now)) {
+    return refuse(self, state, permit, "Throttled", self.gateUntil - now)
+  }
+  if (state._tag === "HalfOpen") {
+    const full = state.stage === "Probing"
+      ? state.running.length >= rules.concurrency
+      // Evenly spread and without chance: of the first k asks, the share of k rounded up are admitted.
+      : state.admitted >= ++state.asked * Move.shareOf(self)!
+    if (full) return refuse(self, state, permit, "HalfOpen", HALF_OPEN_HINT)
+  }
+  self.counts.inFlight++
+  permit.settled = false
+  permit.generation = state.generation
+  permit.startedAt = now
+  if (state._tag === "Closed") (state.evidence ??= new Evidence.Evidence(rules.plan, now)).admit(permit)
+  else if (state.stage === "Probing") state.running.push(permit)
+  else {
+    permit.step = state.step
+    state.admitted++
+    state.evidence.admit(permit)
+  }
+  return permit
 }
 
 /**
@@ -182,74 +200,24 @@ export const settle = (circuit: Circuit, permit: Permit, outcome: Outcome.Outcom
   const self = circuit as Mutable
   if (permit.settled) return
   permit.settled = true
-  if (permit.generation === UNCOUNTED) return
-  self.inFlight--
+  const { counts } = self
+  counts.inFlight--
   const state = self.cell.current
-  if (permit.generation !== state.generation) return
+  if (permit.generation !== state.generation || state._tag === "Open" || state._tag === "Isolated") return
   if (state._tag === "HalfOpen" && state.stage === "Probing") return settleProbe(self, state, permit, outcome, now)
-  if (state._tag !== "Closed" && state._tag !== "HalfOpen") return
   const evidence = state.evidence!
   if (self.mode === "off") return evidence.ignore(permit, now)
-  switch (outcome._tag) {
-    case "Success":
-    case "Failure": {
-      const failed = outcome._tag === "Failure"
-      if (failed) Move.noteFailure(self, outcome, now)
-      else self.successes++
-      const verdict = evidence.settle(permit, failed, now)
-      if (verdict !== undefined) return Move.trip(self, verdict, now)
-      if (Move.overdue(self, evidence, now)) return
-      if (state._tag === "HalfOpen") {
-        if (!failed && permit.step === state.step) state.succeeded++
-        Move.climb(self, state, now)
-      }
-      return
-    }
-    case "Ignored":
-      self.ignored++
-      return evidence.ignore(permit, now)
-    case "Throttled":
-      evidence.ignore(permit, now)
-      return Move.throttle(self, outcome, now)
-    case "Trip":
-      evidence.ignore(permit, now)
-      return Move.tripBy(self, outcome, now)
+  if (outcome._tag === "Success" || outcome._tag === "Failure") {
+    if (outcome._tag === "Failure") Move.noteFailure(self, now, outcome)
+    else counts.successes++
+    const verdict = evidence.settle(permit, outcome._tag === "Failure", now)
+    if (verdict !== undefined) return Move.judge(self, now, verdict)
+    if (state._tag === "HalfOpen" && outcome._tag === "Success" && permit.step === state.step) state.succeeded++
+    if (state._tag === "HalfOpen" || self.rules.plan.slowMemories !== 0) Move.catchUp(self, now, state)
+    return
   }
-}
-
-/**
- * Carries out an operator's order.
- *
- * @category commanding
- * @since 0.1.0
- */
-export const command = (circuit: Circuit, order: Command, now: number): void => {
-  const self = circuit as Mutable
-  const state = self.cell.current
-  const generation = state.generation + 1
-  switch (order._tag) {
-    case "Isolate": {
-      const cause = Move.because(self, { rule: "isolated", note: order.note })
-      if (state._tag === "Isolated") {
-        self.cell.current = { ...state, cause }
-        return
-      }
-      return Move.enter(self, { _tag: "Isolated", generation, since: now, cause }, now, { cause })
-    }
-    case "Release":
-      if (state._tag === "Isolated") Move.enter(self, closed(now, generation), now)
-      return
-    case "Reset":
-      self.openings = 0
-      self.gateUntil = Number.NEGATIVE_INFINITY
-      return Move.enter(self, closed(now, generation), now)
-    case "Trip":
-      if (state._tag === "Isolated") return
-      return Move.open(self, Move.because(self, { rule: "manual", note: order.note }), now, order.openFor ?? self.rules.tripDuration)
-    case "SetMode":
-      self.mode = order.mode
-      return
-  }
+  evidence.ignore(permit, now)
+  sayNothing(self, outcome, now)
 }
 
 /**
@@ -266,12 +234,40 @@ export type Command =
   | { readonly _tag: "SetMode"; readonly mode: Mode }
 
 /**
+ * Carries out an operator's order.
+ *
+ * @category commanding
+ * @since 0.1.0
+ */
+export const command = (circuit: Circuit, order: Command, now: number): void => {
+  const self = circuit as Mutable
+  const state = self.cell.current
+  const generation = state.generation + 1
+  const isolated = state._tag === "Isolated"
+  if (order._tag === "SetMode") self.mode = order.mode
+  else if (order._tag === "Isolate") {
+    const cause = Move.because(self, { rule: "isolated", note: order.note })
+    if (isolated) self.cell.current = { ...state, cause }
+    else Move.enter(self, now, { _tag: "Isolated", generation, since: now, cause })
+  } else if (order._tag === "Trip") {
+    const cause = Move.because(self, { rule: "manual", note: order.note })
+    if (!isolated) Move.open(self, now, cause, 0, order.openFor ?? self.rules.tripDuration)
+  } else if (order._tag === "Reset" || isolated) {
+    if (order._tag === "Reset") {
+      self.openings = 0
+      self.gateUntil = -Infinity
+    }
+    Move.enter(self, now, closed(now, generation))
+  }
+}
+
+/**
  * What there is to say about a circuit, as plain data. Times are those of the machine, durations milliseconds.
  *
  * @category reading
  * @since 0.1.0
  */
-export interface Snapshot {
+export interface Snapshot extends Counts {
   readonly state: State["_tag"]
   readonly stage: "Probing" | "Ramping" | undefined
   readonly share: number | undefined
@@ -280,14 +276,6 @@ export interface Snapshot {
   readonly since: number
   readonly retryAfter: number
   readonly cause: Cause | undefined
-  readonly successes: number
-  readonly failures: number
-  readonly ignored: number
-  readonly throttled: number
-  readonly slow: number
-  readonly rejected: number
-  readonly wouldReject: number
-  readonly inFlight: number
   readonly openings: number
   readonly uptimePercentage: number
   readonly lastFailure: LastFailure | undefined
@@ -305,130 +293,78 @@ export interface Snapshot {
  * @since 0.1.0
  */
 export const snapshot = (circuit: Circuit, now: number): Snapshot => {
-  const state = circuit.cell.current
+  const { cell: { current: state }, counts, downFor, gateCause, gateUntil, lastFailure, madeAt, mode } = circuit
+  const { _tag, generation, since } = state
   const evidence = Move.evidenceOf(state)
-  const life = now - circuit.madeAt
-  const down = circuit.downFor + (Move.isDown(state) ? now - state.since : 0)
+  const isDown = Move.isDown(state)
+  const down = downFor + (isDown ? now - since : 0)
   return {
-    state: state._tag,
-    stage: state._tag === "HalfOpen" ? state.stage : undefined,
-    share: state._tag === "HalfOpen" && state.stage === "Ramping" ? circuit.rules.ramp!.shares[state.step] : undefined,
-    mode: circuit.mode,
-    generation: state.generation,
-    since: state.since,
-    retryAfter: retryAfter(circuit, now),
-    cause: state._tag === "Closed" ? (circuit.gateUntil > now ? circuit.gateCause : undefined) : state.cause,
-    successes: circuit.successes,
-    failures: circuit.failures,
-    ignored: circuit.ignored,
-    throttled: circuit.throttled,
-    slow: circuit.slow + (evidence?.slow ?? 0),
-    rejected: circuit.rejected,
-    wouldReject: circuit.wouldReject,
-    inFlight: circuit.inFlight,
+    ...counts,
+    slow: counts.slow + (evidence?.slow ?? 0),
+    state: _tag,
+    stage: _tag === "HalfOpen" ? state.stage : undefined,
+    share: Move.shareOf(circuit),
+    mode,
+    generation,
+    since,
+    retryAfter: _tag === "Isolated" ? Infinity : Math.max(_tag === "Open" ? state.until - now : 0, gateUntil - now, 0),
+    cause: state.cause ?? (gateUntil > now ? gateCause : undefined),
     openings: Move.openings(circuit, now),
-    uptimePercentage: life > 0 ? 100 * (1 - Math.min(Math.max(down / life, 0), 1)) : Move.isDown(state) ? 0 : 100,
-    lastFailure: circuit.lastFailure,
+    uptimePercentage: now > madeAt ? 100 * (1 - Math.min(Math.max(down / (now - madeAt), 0), 1)) : isDown ? 0 : 100,
+    lastFailure,
     window: evidence?.tally(now) ?? { calls: 0, failureRate: 0, slowRate: 0 }
   }
 }
 
-/**
- * How long until asking may help, in milliseconds: zero when it may now.
- *
- * @category reading
- * @since 0.1.0
- */
-export const retryAfter = (circuit: Circuit, now: number): number => {
-  const state = circuit.cell.current
-  if (state._tag === "Isolated") return Number.POSITIVE_INFINITY
-  return Math.max(state._tag === "Open" ? state.until - now : 0, circuit.gateUntil - now, 0)
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
-
-const grant = (self: Mutable, generation: number, now: number): Permit => {
-  self.inFlight++
-  return new Permit(generation, now)
-}
-
-const refuse = (
-  self: Mutable,
-  reason: Refusal["reason"],
-  wait: number,
-  since: number,
-  cause: Cause,
-  now: number
-): Permit | Refusal => {
-  if (self.mode === "observe") {
-    self.wouldReject++
-    return grant(self, OBSERVED, now)
-  }
-  self.rejected++
-  return new Refusal(reason, wait, since, self.cell.current.generation, cause)
-}
 
 // Nobody can say when a probe comes back: a short hint keeps a retry loop from spinning.
 const HALF_OPEN_HINT = 1000
 
-const refuseHalfOpen = (self: Mutable, state: Probing | Ramping, now: number): Permit | Refusal =>
-  refuse(self, "HalfOpen", HALF_OPEN_HINT, state.since, state.cause, now)
-
-const refuseThrottled = (self: Mutable, now: number): Permit | Refusal =>
-  refuse(self, "Throttled", self.gateUntil - now, self.gateSince, self.gateCause!, now)
-
-// Probes that ran out of their lease, or are slow already, have failed. Tells whether that reopened the circuit.
-const lapsed = (self: Mutable, state: Probing, now: number): boolean => {
-  const { lease, plan } = self.rules
-  for (let i = 0; i < state.running.length;) {
-    const ran = now - state.running[i]!.startedAt
-    if (ran < lease && ran <= plan.slowAfter) {
-      i++
-      continue
-    }
-    state.running.splice(i, 1)
-    if (ran > plan.slowAfter) self.slow++
-    if (Move.failProbe(self, state, ran < lease ? "slow" : "lease", now)) return true
+const refuse = (
+  self: Mutable,
+  state: State,
+  permit: Permit,
+  reason: Refusal["reason"],
+  retryAfter: number
+): Permit | Refusal => {
+  if (self.mode === "observe") {
+    self.counts.wouldReject++
+    self.counts.inFlight++
+    permit.settled = false
+    permit.generation = OBSERVED
+    return permit
   }
-  return false
+  self.counts.rejected++
+  return reason === "Throttled"
+    ? new Refusal(reason, retryAfter, self.gateSince, state.generation, self.gateCause!)
+    : new Refusal(reason, retryAfter, state.since, state.generation, state.cause!)
 }
 
 const settleProbe = (self: Mutable, state: Probing, permit: Permit, outcome: Outcome.Outcome, now: number): void => {
+  const { lease, plan: { slowAfter } } = self.rules
   const at = state.running.indexOf(permit)
   const ran = now - permit.startedAt
   // Past its lease it has failed, whatever it says now: the next ask will find it.
-  if (at < 0 || ran >= self.rules.lease) return
+  if (at < 0 || ran >= lease) return
   state.running.splice(at, 1)
   if (self.mode === "off") return
-  const slow = ran > self.rules.plan.slowAfter
-  if (slow && (outcome._tag === "Success" || outcome._tag === "Failure")) self.slow++
-  switch (outcome._tag) {
-    case "Success":
-      self.successes++
-      if (slow) return void Move.failProbe(self, state, "slow", now)
-      return ++state.passed >= self.rules.successes ? Move.pass(self, state, now) : undefined
-    case "Failure":
-      Move.noteFailure(self, outcome, now)
-      return void Move.failProbe(self, state, undefined, now)
-    case "Ignored":
-      self.ignored++
-      return
-    case "Throttled":
-      return Move.throttle(self, outcome, now)
-    case "Trip":
-      return Move.tripBy(self, outcome, now)
-  }
+  if (outcome._tag !== "Success" && outcome._tag !== "Failure") return sayNothing(self, outcome, now)
+  const slow = ran > slowAfter
+  if (slow) self.counts.slow++
+  if (outcome._tag === "Failure") Move.noteFailure(self, now, outcome)
+  else self.counts.successes++
+  if (outcome._tag === "Success" && !slow) Move.passProbe(self, now, state)
+  else Move.failProbe(self, now, state, outcome._tag === "Success" ? `took over ${slowAfter} ms` : undefined)
 }
 
-const admitRamping = (self: Mutable, state: Ramping, now: number): Permit | Refusal => {
-  if (Move.climb(self, state, now) || Move.overdue(self, state.evidence, now)) return admit(self, now)
-  if (Move.isShut(self, now)) return refuseThrottled(self, now)
-  // Evenly spread and without chance: after k asks, the share of k rounded up have been admitted.
-  if (state.admitted >= ++state.asked * self.rules.ramp!.shares[state.step]!) return refuseHalfOpen(self, state, now)
-  state.admitted++
-  const permit = grant(self, state.generation, now)
-  permit.step = state.step
-  state.evidence.admit(permit)
-  return permit
+// What has no vote: it counts for nothing, asks for a pause, or overrules the vote.
+const sayNothing = (
+  self: Mutable,
+  outcome: Outcome.Ignored | Outcome.Throttled | Outcome.Trip,
+  now: number
+): void => {
+  if (outcome._tag === "Ignored") self.counts.ignored++
+  else if (outcome._tag === "Throttled") Move.throttle(self, now, outcome)
+  else Move.trip(self, now, outcome)
 }
-

@@ -4,51 +4,8 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
-import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import type * as Circuit from "./Circuit.ts"
-
-/**
- * Why a circuit is not closed, with its figures.
- *
- * **Details**
- *
- * `rule` names the trip policy's rule, or `probes` (they failed), `trip` (a `Trip` outcome), `manual` (opened by hand),
- * `throttled` and `isolated`. The rule saw `value`, its limit is `limit`, over `calls` calls. `failure` is the last
- * failure before the circuit opened.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Cause {
-  readonly rule: Circuit.Cause["rule"]
-  readonly value: number
-  readonly limit: number
-  readonly calls: number
-  readonly note?: string | undefined
-  readonly failure?: Failure | undefined
-}
-
-/**
- * A failure that counted: when, of what kind, and in whose words.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Failure {
-  readonly at: DateTime.Utc
-  readonly kind?: string | undefined
-  readonly message?: string | undefined
-}
-
-interface Fields {
-  readonly circuit: string
-  readonly reason: Circuit.Refusal["reason"]
-  readonly retryAfter: Duration.Duration
-  readonly since: DateTime.Utc
-  readonly generation: number
-  readonly cause: Cause
-}
 
 /**
  * The call was refused and did not run: which circuit, why, since when, and when it is worth asking again.
@@ -57,7 +14,8 @@ interface Fields {
  *
  * `reason` is `Open`, `HalfOpen` (the probes' places are taken, or the ramp lets few through), `Throttled` or `Isolated`.
  * `retryAfter` is the rest of the opening or of the pause, one second while half-open, and infinite for an isolation
- * without an end. `message` can be shown to a person or an agent as it is.
+ * without an end. `since` is in milliseconds since the epoch. `cause` is why: the rule, the figures, the last failure.
+ * `message` can be shown to a person or an agent as it is.
  *
  * **Gotchas**
  *
@@ -77,7 +35,7 @@ interface Fields {
  *   if (refused._tag !== "CircuitRejected") return "never here"
  *   console.log(refused.reason) // => "Open"
  *   console.log(Math.round(Duration.toSeconds(refused.retryAfter))) // => 60
- *   return refused.message.split(" Open since")[0]
+ *   return refused.message.split(" So since")[0]
  * })
  *
  * console.log(await Effect.runPromise(program))
@@ -87,51 +45,50 @@ interface Fields {
  * @category errors
  * @since 0.1.0
  */
-export class CircuitRejected extends Data.TaggedError("CircuitRejected") {
-  declare readonly circuit: string
-  declare readonly reason: Circuit.Refusal["reason"]
-  declare readonly retryAfter: Duration.Duration
-  declare readonly since: DateTime.Utc
-  declare readonly generation: number
-  declare readonly cause: Cause
+export class CircuitRejected extends Data.Error {
+  readonly _tag = "CircuitRejected"
+  readonly circuit: string
+  readonly reason: Circuit.Refusal["reason"]
+  readonly retryAfter: Duration.Duration
+  readonly since: number
+  readonly generation: number
+  override readonly cause: Circuit.Cause
 
-  constructor(fields: Fields) {
+  constructor(circuit: string, refusal: Circuit.Refusal, retryAfter: Duration.Duration) {
     super()
-    this.circuit = fields.circuit
-    this.reason = fields.reason
-    this.retryAfter = fields.retryAfter
-    this.since = fields.since
-    this.generation = fields.generation
-    this.cause = fields.cause
+    this.circuit = circuit
+    this.reason = refusal.reason
+    this.retryAfter = retryAfter
+    this.since = refusal.since
+    this.generation = refusal.generation
+    this.cause = refusal.cause
+  }
+
+  override get name(): string {
+    return this._tag
   }
 
   override get message(): string {
-    const failure = this.cause.failure
-    const said = [failure?.kind, failure?.message].filter((part) => part !== undefined).join(": ")
-    return [
-      `Circuit ${JSON.stringify(this.circuit)} is ${states[this.reason]}: ${explain(this.cause)}.`,
-      said === "" ? "" : ` Last failure: ${said}${/[.!?]$/.test(said) ? "" : "."}`,
-      ` ${adjectives[this.reason]} since ${DateTime.formatIso(this.since)}; `,
-      Duration.isFinite(this.retryAfter)
-        ? `ask again in ${Duration.format(this.retryAfter)}.`
-        : "it stays so until it is released."
-    ].join("")
+    const { cause, circuit, reason, retryAfter, since } = this
+    const said = [cause.failure?.kind, cause.failure?.message].filter(Boolean).join(": ")
+    return `Circuit "${circuit}" is ${reason === "HalfOpen" ? "recovering" : reason.toLowerCase()}: ${explain(cause)}.${
+      said && ` Last failure: ${said.replace(/\.?$/, ".")}`
+    } So since ${new Date(since).toISOString()}; ${
+      Duration.isFinite(retryAfter) ? `ask again in ${Duration.format(retryAfter)}` : "ask again when it is released"
+    }.`
   }
 }
-
-const states = { Open: "open", HalfOpen: "recovering", Throttled: "throttled", Isolated: "isolated" }
-const adjectives = { Open: "Open", HalfOpen: "Recovering", Throttled: "Throttled", Isolated: "Isolated" }
 
 /**
  * Makes the error of a refusal without taking a stack trace.
  *
  * @internal
  */
-export const make = (fields: Fields): CircuitRejected => {
+export const make = (circuit: string, refusal: Circuit.Refusal, retryAfter: Duration.Duration): CircuitRejected => {
   const limit = Error.stackTraceLimit
   try {
     Error.stackTraceLimit = 0
-    return new CircuitRejected(fields)
+    return new CircuitRejected(circuit, refusal, retryAfter)
   } finally {
     Error.stackTraceLimit = limit
   }
@@ -142,31 +99,19 @@ export const make = (fields: Fields): CircuitRejected => {
  *
  * @internal
  */
-export const explain = (cause: Cause): string => {
-  const { calls, limit, value } = cause
-  const note = cause.note === undefined ? "" : ` (${cause.note})`
-  switch (cause.rule) {
-    case "consecutive":
-      return `${count(value, "failure")} in a row (limit ${limit})`
-    case "failureRate":
-      return `${percent(value)} of the last ${count(calls, "call")} failed (limit ${percent(limit)})`
-    case "slowRate":
-      return `${percent(value)} of the last ${count(calls, "call")} were slow (limit ${percent(limit)})`
-    case "failureCount":
-      return `${count(value, "failure")} in the last ${count(calls, "call")} (limit ${limit})`
-    case "probes":
-      return `${count(value, "probe")} of ${calls} failed (limit ${limit})`
-    case "trip":
-      return "the provider said that asking again is pointless"
-    case "manual":
-      return `opened by hand${note}`
-    case "throttled":
-      return `the provider asked for a pause of ${Duration.format(Duration.millis(value))}`
-    case "isolated":
-      return `isolated by hand${note}`
-  }
+export const explain = ({ calls, limit, note, rule, value }: Circuit.Cause): string => {
+  const words = {
+    consecutive: `${value} failure${value === 1 ? "" : "s"} in a row`,
+    failureRate: `${percent(value)} of the last ${calls} calls failed`,
+    slowRate: `${percent(value)} of the last ${calls} calls were slow`,
+    failureCount: `${value} of the last ${calls} calls failed`,
+    probes: `${value} of ${calls} probes failed`,
+    trip: "the provider said that asking again is pointless",
+    throttled: `the provider asked for a pause of ${Duration.format(Duration.millis(value))}`,
+    manual: "opened by hand",
+    isolated: "isolated by hand"
+  }[rule]
+  return words + (limit > 0 ? ` (limit ${rule.endsWith("Rate") ? percent(limit) : limit})` : "") + (note ? ` (${note})` : "")
 }
 
-const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
-
-const percent = (share: number): string => `${Number((share * 100).toFixed(1))} %`
+const percent = (share: number): string => `${+(share * 100).toFixed(1)} %`

@@ -3,55 +3,39 @@
  *
  * @since 0.1.0
  */
-import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type * as Circuit from "./Circuit.ts"
-import type * as CircuitRejected from "./CircuitRejected.ts"
+import type { CircuitRejected } from "./CircuitRejected.ts"
 
 /**
  * What happens at a breaker, as it happens.
  *
  * **Details**
  *
- * `Transitioned` tells each change of state, and each step of a ramp (`share`). `Rejected` is one refused call,
- * `Throttled` a pause that the provider asked for, `ModeChanged` an operator's order.
+ * `Transitioned` tells each change of state, and each step of a ramp (`share`). `Rejected` is one refused call, and
+ * `ModeChanged` an operator's order.
  *
  * @category models
  * @since 0.1.0
  */
-export type Event =
-  | {
+export type Event = Happening & { readonly circuit: string }
+
+/**
+ * What can happen, whichever circuit it happens to. Times are milliseconds since the epoch.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Happening =
+  | (Omit<Circuit.Transition, "openFor"> & {
     readonly _tag: "Transitioned"
-    readonly circuit: string
-    readonly at: DateTime.Utc
-    readonly from: Circuit.State["_tag"]
-    readonly to: Circuit.State["_tag"]
-    readonly generation: number
-    readonly cause?: CircuitRejected.Cause | undefined
-    readonly openFor?: Duration.Duration | undefined
-    readonly share?: number | undefined
-  }
-  | {
-    readonly _tag: "Rejected"
-    readonly circuit: string
-    readonly at: DateTime.Utc
-    readonly error: CircuitRejected.CircuitRejected
-  }
-  | {
-    readonly _tag: "Throttled"
-    readonly circuit: string
-    readonly at: DateTime.Utc
-    readonly retryAfter: Duration.Duration
-  }
-  | {
-    readonly _tag: "ModeChanged"
-    readonly circuit: string
-    readonly at: DateTime.Utc
-    readonly mode: Circuit.Mode
-  }
+    readonly openFor: Duration.Duration | undefined
+  })
+  | { readonly _tag: "Rejected"; readonly error: CircuitRejected }
+  | { readonly _tag: "ModeChanged"; readonly mode: Circuit.Mode }
 
 /**
  * Who listens to the events of one breaker, or of all in a map.

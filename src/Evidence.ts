@@ -29,22 +29,20 @@ export interface Verdict {
   readonly calls: number
 }
 
-type Rule =
-  | { readonly _tag: "Streak"; readonly limit: number }
-  | {
-    readonly _tag: "Share"
-    readonly rule: "failureRate" | "slowRate"
-    readonly memory: number
-    readonly limit: number
-    readonly minimumCalls: number
-    readonly belowMinimum: number
-  }
-  | { readonly _tag: "Count"; readonly memory: number; readonly limit: number }
+// A rule over a window: `share` of the calls in it, or a plain number of them. A streak is a rule without a window.
+interface Rule {
+  readonly rule: Verdict["rule"]
+  readonly limit: number
+  /** Which memory; -1 for a streak. */
+  readonly memory: number
+  readonly minimumCalls: number
+  readonly belowMinimum: number
+}
 
 interface Watched {
   readonly window: CallWindow.CallWindow
   /** Infinite where no rule asks for slow calls. */
-  readonly slowAfter: number
+  slowAfter: number
 }
 
 /**
@@ -80,63 +78,48 @@ export interface Plan {
 export const compile = (policy: TripPolicy.TripPolicy): Plan => {
   const rules: Array<Rule> = []
   const watched: Array<Watched> = []
-  const watch = (window: CallWindow.CallWindow, slowAfter: number): number => {
-    const key = JSON.stringify(window)
-    const found = watched.findIndex((one) =>
-      JSON.stringify(one.window) === key &&
-      (one.slowAfter === slowAfter || one.slowAfter === Number.POSITIVE_INFINITY ||
-        slowAfter === Number.POSITIVE_INFINITY)
-    )
-    if (found < 0) return watched.push({ window, slowAfter }) - 1
-    watched[found] = { window, slowAfter: Math.min(watched[found]!.slowAfter, slowAfter) }
-    return found
-  }
-  const add = (one: TripPolicy.TripPolicy): void => {
-    switch (one._tag) {
-      case "Consecutive":
-        rules.push({ _tag: "Streak", limit: one.failures })
-        return
-      case "FailureRate":
-        rules.push({
-          _tag: "Share",
-          rule: "failureRate",
-          memory: watch(one.window, Number.POSITIVE_INFINITY),
-          limit: one.threshold,
-          minimumCalls: one.minimumCalls,
-          belowMinimum: one.belowMinimum?.failures ?? Number.POSITIVE_INFINITY
-        })
-        return
-      case "SlowRate":
-        rules.push({
-          _tag: "Share",
-          rule: "slowRate",
-          memory: watch(one.window, one.slowAfter),
-          limit: one.threshold,
-          minimumCalls: one.minimumCalls,
-          belowMinimum: Number.POSITIVE_INFINITY
-        })
-        return
-      case "FailureCount":
-        rules.push({ _tag: "Count", memory: watch(one.window, Number.POSITIVE_INFINITY), limit: one.count })
-        return
-      case "AnyOf":
-        one.policies.forEach(add)
-        return
-      case "Never":
-        return
+  const add = (
+    rule: Verdict["rule"],
+    limit: number,
+    window?: CallWindow.CallWindow,
+    { belowMinimum, minimumCalls = 1, slowAfter = Infinity }: {
+      readonly minimumCalls?: number
+      readonly belowMinimum?: TripPolicy.Consecutive | undefined
+      readonly slowAfter?: number
+    } = {}
+  ): void => {
+    let memory = -1
+    if (window !== undefined) {
+      const key = JSON.stringify(window)
+      memory = watched.findIndex((one) =>
+        JSON.stringify(one.window) === key &&
+        (one.slowAfter === slowAfter || Math.max(one.slowAfter, slowAfter) === Infinity)
+      )
+      if (memory < 0) memory = watched.push({ window, slowAfter }) - 1
+      else watched[memory]!.slowAfter = Math.min(watched[memory]!.slowAfter, slowAfter)
     }
+    rules.push({ rule, limit, memory, minimumCalls, belowMinimum: belowMinimum?.failures ?? Infinity })
   }
-  add(policy)
+  const visit = (one: TripPolicy.TripPolicy): void => {
+    if (one._tag === "Consecutive") add("consecutive", one.failures)
+    else if (one._tag === "FailureRate") add("failureRate", one.threshold, one.window, one)
+    else if (one._tag === "SlowRate") add("slowRate", one.threshold, one.window, one)
+    else if (one._tag === "FailureCount") add("failureCount", one.count, one.window)
+    else if (one._tag === "AnyOf") one.policies.forEach(visit)
+  }
+  visit(policy)
   Setting.enforce(
     Setting.rule(watched.length <= 30, "TripPolicy.anyOf", "policies", "over at most 30 windows", watched.length)
   )
-  const slowAfter = watched.reduce((least, one) => Math.min(least, one.slowAfter), Number.POSITIVE_INFINITY)
-  const timed = slowAfter < Number.POSITIVE_INFINITY || watched.some((one) => CallWindow.isTimed(one.window))
-  const slowMemories = watched.reduce(
-    (bits, one, i) => one.slowAfter === Number.POSITIVE_INFINITY ? bits : bits | (1 << i),
-    0
-  )
-  return { policy, rules, watched, slowAfter, timed, slowMemories }
+  const slowAfter = Math.min(...watched.map((one) => one.slowAfter))
+  return {
+    policy,
+    rules,
+    watched,
+    slowAfter,
+    timed: slowAfter < Infinity || watched.some((one) => CallWindow.isTimed(one.window)),
+    slowMemories: watched.reduce((bits, one, i) => one.slowAfter < Infinity ? bits | (1 << i) : bits, 0)
+  }
 }
 
 /**
@@ -149,7 +132,7 @@ export interface Call {
   readonly startedAt: number
   /** @internal Its number in order of admission. */
   number: number
-  /** @internal The block of each memory that it was admitted in. */
+  /** @internal The two blocks of each memory that it was admitted in. */
   blocks: ReadonlyArray<CallWindow.Block>
   /** @internal One bit for each memory in which it is known to be slow. */
   marked: number
@@ -171,49 +154,48 @@ const noMemories: ReadonlyArray<CallWindow.Memory> = []
  * @since 0.1.0
  */
 export class Evidence {
-  private readonly plan: Plan
-  private readonly memories: ReadonlyArray<CallWindow.Memory> = noMemories
-  private blocks = noBlocks
-  private streak = 0
-  private admitted = 0
-  private oldest: Call | undefined = undefined
-  private newest: Call | undefined = undefined
   /** How many calls were slow, those included that still run. */
   slow = 0
+  private streak = 0
+  private admitted = 0
+  private blocks = noBlocks
+  private memories = noMemories
+  private oldest: Call | undefined = undefined
+  private newest: Call | undefined = undefined
+  private readonly plan: Plan
 
   constructor(plan: Plan, now: number) {
     this.plan = plan
     if (plan.watched.length === 0) return
-    // Two rows of blocks for each window, half a block apart: wherever trouble begins, one block is in its first half.
     this.memories = plan.watched.map((one) => CallWindow.memory(one.window))
-    this.blocks = plan.watched.flatMap(({ window }) => [CallWindow.block(window, now), CallWindow.block(window, now, 0.5)])
+    // Two rows of blocks for each window, half a block apart: wherever trouble begins, one block is in its first half.
+    this.blocks = plan.watched.flatMap(({ window }) => [
+      CallWindow.block(window, now),
+      CallWindow.block(window, now, 0.5)
+    ])
   }
 
   /** A call was admitted. */
   admit(call: Call): void {
     call.number = this.admitted++
-    const now = call.startedAt
-    for (let i = 0; i < this.blocks.length; i++) {
-      const last = this.blocks[i]!
-      if (last.isFull(now)) {
-        last.closed = true
-        // The calls before keep the array that they were given.
-        this.blocks = this.blocks.with(i, CallWindow.block(this.plan.watched[i >> 1]!.window, now))
-      }
-      this.blocks[i]!.calls++
+    const { blocks } = this
+    for (let i = 0; i < blocks.length; i++) {
+      const last = blocks[i]!
+      if (last.isFull(call.startedAt)) this.nextBlock(i, call.startedAt)
+      else last.calls++
     }
     call.blocks = this.blocks
-    if (this.plan.slowMemories !== 0) this.link(call)
+    if (this.plan.slowMemories === 0) return
+    call.older = this.newest
+    if (this.newest === undefined) this.oldest = call
+    else this.newest.newer = call
+    this.newest = call
   }
 
   /** A call came home and counts. */
   settle(call: Call, failed: boolean, now: number): Verdict | undefined {
     this.streak = failed ? this.streak + 1 : 0
-    const timed = this.plan.slowMemories !== 0
-    if (timed) this.unlink(call)
-    for (let i = 0; i < this.memories.length; i++) {
-      this.count(call, i, failed, timed && this.turnsSlow(call, i, now), now)
-    }
+    if (this.memories.length > 0) this.count(call, failed, now, false)
     return this.judge(call)
   }
 
@@ -223,14 +205,12 @@ export class Evidence {
     // The newest call gives its number back, as if it had never asked. Any other leaves a hole.
     const newest = call.number === this.admitted - 1 && call.marked === 0
     if (newest) this.admitted--
-    for (let i = 0; i < this.memories.length; i++) {
-      const marked = (call.marked & (1 << i)) !== 0
-      for (const block of [call.blocks[2 * i]!, call.blocks[2 * i + 1]!]) {
-        block.calls--
-        if (marked) block.slow--
-      }
-      if (!newest) this.memories[i]!.drop(call.number, now, marked)
-    }
+    call.blocks.forEach((block, i) => {
+      const slow = (call.marked & (1 << (i >> 1))) !== 0
+      block.calls--
+      if (slow) block.slow--
+      if (!newest && i % 2 === 0) this.memories[i >> 1]!.drop(call.number, now, slow)
+    })
   }
 
   /** Counts the calls that have been running for too long (a hang is slow before it is back), and judges. */
@@ -238,12 +218,9 @@ export class Evidence {
     let verdict: Verdict | undefined = undefined
     let call = this.oldest
     while (call !== undefined && now - call.startedAt > this.plan.slowAfter) {
-      const newer = call.newer
-      for (let i = 0; i < this.memories.length; i++) {
-        if (this.turnsSlow(call, i, now)) this.count(call, i, false, true, now)
-      }
+      const { newer }: Call = call
+      this.count(call, false, now, true)
       verdict ??= this.judge(call)
-      if (call.marked === this.plan.slowMemories) this.unlink(call)
       call = newer
     }
     return verdict
@@ -251,76 +228,79 @@ export class Evidence {
 
   /** The window as it reads now: of the first rule that counts failures, and of the first that counts slow calls. */
   tally(now: number): { readonly calls: number; readonly failureRate: number; readonly slowRate: number } {
-    const of = (rule: Verdict["rule"]): CallWindow.Memory | undefined => {
-      const found = this.plan.rules.find((one) =>
-        one._tag === "Share" ? one.rule === rule : one._tag === "Count" && rule === "failureRate"
-      )
-      return found === undefined || found._tag === "Streak" ? undefined : this.memories[found.memory]
-    }
+    const of = (slow: boolean): CallWindow.Memory | undefined =>
+      this.memories[this.plan.rules.find((one) => one.memory >= 0 && (one.rule === "slowRate") === slow)?.memory ?? 99]
     for (const memory of this.memories) memory.expire(now)
-    const failed = of("failureRate")
-    const slow = of("slowRate")
+    const failed = of(false)
+    const slow = of(true)
+    const calls = failed === undefined ? slow?.calls ?? 0 : failed.calls + this.young(failed)
     return {
-      calls: failed === undefined ? slow?.calls ?? 0 : failed.calls + this.young(failed),
-      failureRate: failed === undefined || failed.failures === 0
-        ? 0
-        : failed.failures / (failed.calls + this.young(failed)),
+      calls,
+      failureRate: failed === undefined || calls === 0 ? 0 : failed.failures / calls,
       slowRate: slow === undefined || slow.calls === 0 ? 0 : slow.slow / slow.calls
     }
   }
 
-  private count(call: Call, i: number, failed: boolean, slow: boolean, now: number): void {
-    this.memories[i]!.count(call.number, now, failed, slow)
-    if (!failed && !slow) return
-    const even = call.blocks[2 * i]!
-    const odd = call.blocks[2 * i + 1]!
-    if (failed) {
-      even.failures++
-      odd.failures++
+  // The calls before keep the array of blocks that they were given.
+  private nextBlock(i: number, now: number): void {
+    this.blocks[i]!.closed = true
+    const next = CallWindow.block(this.plan.watched[i >> 1]!.window, now)
+    next.calls = 1
+    this.blocks = this.blocks.with(i, next)
+  }
+
+  // Counts what is new about a call: that it came home, and how, or, while it runs, that it takes too long.
+  private count(call: Call, failed: boolean, now: number, runs: boolean): void {
+    const { memories, plan } = this
+    for (let i = 0; i < memories.length; i++) {
+      const bit = 1 << i
+      const slow = (plan.slowMemories & bit & ~call.marked) !== 0 && now - call.startedAt > plan.watched[i]!.slowAfter
+      if (runs && !slow) continue
+      memories[i]!.count(call.number, now, failed, slow)
+      if (failed || slow) this.accuse(call, i, failed, slow)
+    }
+    if (plan.slowMemories !== 0 && (!runs || call.marked === plan.slowMemories)) this.unlink(call)
+  }
+
+  private accuse(call: Call, i: number, failed: boolean, slow: boolean): void {
+    for (const block of [call.blocks[2 * i]!, call.blocks[2 * i + 1]!]) {
+      if (failed) block.failures++
+      if (slow) block.slow++
     }
     if (!slow) return
-    even.slow++
-    odd.slow++
     if (call.marked === 0) this.slow++
     call.marked |= 1 << i
   }
 
-  private young(memory: CallWindow.Memory): number {
-    return this.admitted - 1 - memory.reached
-  }
-
-  private turnsSlow(call: Call, i: number, now: number): boolean {
-    return (call.marked & (1 << i)) === 0 && now - call.startedAt > this.plan.watched[i]!.slowAfter
-  }
-
   private judge(call: Call): Verdict | undefined {
-    for (const rule of this.plan.rules) {
-      if (rule._tag === "Streak") {
-        if (this.streak >= rule.limit) {
-          return { rule: "consecutive", value: this.streak, limit: rule.limit, calls: this.streak }
-        }
+    const { rules } = this.plan
+    for (let i = 0; i < rules.length; i++) {
+      const rule = rules[i]!
+      if (rule.memory < 0) {
+        if (this.streak >= rule.limit) return streakOf(this.streak, rule.limit)
         continue
       }
       const memory = this.memories[rule.memory]!
-      const verdict = rule._tag === "Count"
-        ? ofCount(rule, memory)
-        : ofShare(rule, memory, this.young(memory), this.streak)
+      if (memory.failures === 0 && memory.slow === 0 && this.streak === 0 && call.number === this.admitted - 1) continue
+      const verdict = this.judgeBy(rule, memory, call)
       if (verdict !== undefined) return verdict
-      // The newest call saw everything that came before it: only one that was overtaken can know more than the window.
-      if (call.number === this.admitted - 1) continue
-      for (let i = 2 * rule.memory; i < 2 * rule.memory + 2; i++) {
-        const verdict = ofBlock(rule, call.blocks[i]!)
-        if (verdict !== undefined) return verdict
-      }
     }
     return undefined
   }
 
-  private link(call: Call): void {
-    call.older = this.newest
-    if (this.newest === undefined) this.oldest = call
-    else this.newest.newer = call
-    this.newest = call
+  private judgeBy(rule: Rule, memory: CallWindow.Memory, call: Call): Verdict | undefined {
+    // Whatever is not slow is home before it could be: young calls cannot hide that others were not slow.
+    const calls = rule.rule === "slowRate" ? memory.calls : memory.calls + this.young(memory)
+    if (calls < rule.minimumCalls && this.streak >= rule.belowMinimum) return streakOf(this.streak, rule.belowMinimum)
+    const verdict = over(rule, memory, calls, 1)
+    // The newest call saw everything that came before it: only one that was overtaken can know more than the window.
+    if (verdict !== undefined || call.number === this.admitted - 1) return verdict
+    const [even, odd] = [call.blocks[2 * rule.memory]!, call.blocks[2 * rule.memory + 1]!]
+    return ofBlock(rule, even) ?? ofBlock(rule, odd)
+  }
+
+  private young(memory: CallWindow.Memory): number {
+    return this.admitted - 1 - memory.reached
   }
 
   private unlink(call: Call): void {
@@ -328,38 +308,19 @@ export class Evidence {
     else if (this.oldest === call) this.oldest = call.newer
     if (call.newer !== undefined) call.newer.older = call.older
     else if (this.newest === call) this.newest = call.older
-    call.older = undefined
-    call.newer = undefined
+    call.older = call.newer = undefined
   }
 }
 
-const ofCount = (rule: Rule & { _tag: "Count" }, { calls, failures }: CallWindow.Tally): Verdict | undefined =>
-  failures >= rule.limit ? { rule: "failureCount", value: failures, limit: rule.limit, calls } : undefined
-
-const ofShare = (
-  rule: Rule & { _tag: "Share" },
-  memory: CallWindow.Tally,
-  young: number,
-  streak: number
-): Verdict | undefined => {
-  // Whatever is not slow is home before it could be: young calls cannot hide that others were not slow.
-  const calls = rule.rule === "failureRate" ? memory.calls + young : memory.calls
-  if (calls < rule.minimumCalls) {
-    return streak >= rule.belowMinimum
-      ? { rule: "consecutive", value: streak, limit: rule.belowMinimum, calls: streak }
-      : undefined
-  }
-  return over(rule, memory, calls)
-}
+const streakOf = (value: number, limit: number): Verdict => ({ rule: "consecutive", value, limit, calls: value })
 
 // A block that calls may still join is judged as if they all went well.
-const ofBlock = (rule: Rule & { _tag: "Share" | "Count" }, block: CallWindow.Block): Verdict | undefined => {
-  if (rule._tag === "Count") return block.failures >= 2 * rule.limit ? ofCount(rule, block) : undefined
-  const calls = block.closed ? block.calls : block.size
-  return calls < rule.minimumCalls ? undefined : over(rule, block, calls)
-}
+const ofBlock = (rule: Rule, block: CallWindow.Block): Verdict | undefined =>
+  over(rule, block, block.closed ? block.calls : block.size, 2)
 
-const over = (rule: Rule & { _tag: "Share" }, tally: CallWindow.Tally, calls: number): Verdict | undefined => {
-  const value = (rule.rule === "failureRate" ? tally.failures : tally.slow) / calls
+const over = (rule: Rule, tally: CallWindow.Tally, calls: number, windows: number): Verdict | undefined => {
+  if (calls < rule.minimumCalls) return undefined
+  const bad = rule.rule === "slowRate" ? tally.slow : tally.failures
+  const value = rule.rule === "failureCount" ? bad / windows : bad / calls
   return value >= rule.limit ? { rule: rule.rule, value, limit: rule.limit, calls } : undefined
 }

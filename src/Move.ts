@@ -8,27 +8,42 @@
 import * as Duration from "effect/Duration"
 import * as Evidence from "./Evidence.ts"
 import type * as Outcome from "./Outcome.ts"
-import type { Cause, Circuit, Mutable, Open, Probing, Ramping, State } from "./State.ts"
+import type { Cause, Circuit, Closed, Mutable, Probing, Ramping, State } from "./State.ts"
 import { closed } from "./State.ts"
 
+/** @internal Takes a circuit into its next state. */
+export const enter = (self: Mutable, now: number, next: State, openFor?: number): void => {
+  const last = self.cell.current
+  if (isDown(last)) self.downFor += Math.max(now - last.since, 0)
+  self.counts.slow += evidenceOf(last)?.slow ?? 0
+  self.hintUntil = -Infinity
+  self.cell.current = next
+  tell(self, now, last._tag, openFor)
+}
+
+const tell = (self: Mutable, at: number, from: State["_tag"], openFor?: number): void => {
+  const { _tag: to, cause, generation } = self.cell.current
+  self.host.notify?.({ from, to, generation, at, cause, openFor, share: shareOf(self) })
+}
+
 /** @internal */
-export const evidenceOf = (state: State): Evidence.Evidence | undefined =>
-  state._tag === "Closed" || (state._tag === "HalfOpen" && state.stage === "Ramping") ? state.evidence : undefined
+export const evidenceOf = (state: State): Evidence.Evidence | undefined => "evidence" in state ? state.evidence : undefined
 
 /** @internal */
 export const isDown = (state: State): boolean => state._tag === "Open" || state._tag === "Isolated"
 
-/** @internal The count survives a close, until the circuit has stayed closed for as long as its last opening lasted. */
+/** @internal The share of calls that the ramp lets through, while there is one. */
+export const shareOf = ({ cell: { current }, rules }: Circuit): number | undefined =>
+  current._tag === "HalfOpen" && current.stage === "Ramping" ? rules.ramp!.shares[current.step] : undefined
+
+/** @internal The openings in a row: a close does not end the row until it has lasted as long as the last opening did. */
 export const openings = (circuit: Circuit, now: number): number => {
   const state = circuit.cell.current
   return state._tag === "Closed" && now - state.since >= circuit.lastOpenFor ? 0 : circuit.openings
 }
 
 /** @internal */
-export const because = (
-  self: Mutable,
-  cause: Pick<Cause, "rule"> & Partial<Cause>
-): Cause => {
+export const because = (self: Mutable, cause: Pick<Cause, "rule"> & Partial<Cause>): Cause => {
   const failure = self.lastFailure
   return {
     value: 0,
@@ -41,138 +56,115 @@ export const because = (
   }
 }
 
-/** @internal */
-export const enter = (
-  self: Mutable,
-  next: State,
-  now: number,
-  told: { readonly cause?: Cause; readonly openFor?: number; readonly share?: number | undefined } = {}
-): void => {
-  const last = self.cell.current
-  if (isDown(last)) self.downFor += Math.max(now - last.since, 0)
-  self.slow += evidenceOf(last)?.slow ?? 0
-  self.hintUntil = Number.NEGATIVE_INFINITY
-  self.cell.current = next
-  tell(self, last._tag, now, told)
-}
-
-/** @internal */
-export const tell = (
-  self: Mutable,
-  from: State["_tag"],
-  at: number,
-  told: { readonly cause?: Cause; readonly openFor?: number; readonly share?: number | undefined }
-): void => {
-  if (self.notify === undefined) return
-  const { _tag: to, generation } = self.cell.current
-  self.notify({ from, to, generation, at, cause: told.cause, openFor: told.openFor, share: told.share })
-}
-
-/** @internal */
-export const open = (self: Mutable, cause: Cause, now: number, exactly?: number, atLeast?: number): void => {
-  const state = self.cell.current
+/** @internal Opens for `exactly` so long, or by the rules: at least as long as the hints, lengthened by the jitter. */
+export const open = (self: Mutable, now: number, cause: Cause, atLeast?: number, exactly?: number): void => {
+  const { _tag, generation } = self.cell.current
   // Opened again by hand while it is open: still the same opening to the backoff.
-  self.openings = openings(self, now) + (state._tag === "Open" ? 0 : 1)
-  const hint = self.hintUntil - now
-  const openFor = exactly ??
-    Math.max(atLeast ?? self.rules.openDuration(self.openings), hint) * (1 + self.rules.jitter * self.random())
-  self.lastOpenFor = openFor
-  const next: Open = { _tag: "Open", generation: state.generation + 1, since: now, until: now + openFor, cause }
-  enter(self, next, now, { cause, openFor })
+  self.openings = openings(self, now) + (_tag === "Open" ? 0 : 1)
+  const openFor = self.lastOpenFor = exactly ??
+    Math.max(atLeast ?? self.rules.openDuration(self.openings), self.hintUntil - now) *
+      (1 + self.rules.jitter * (self.host.random?.() ?? 0))
+  enter(self, now, { _tag: "Open", generation: generation + 1, since: now, until: now + openFor, cause }, openFor)
 }
 
 /** @internal */
-export const trip = (self: Mutable, verdict: Evidence.Verdict, now: number): void => open(self, because(self, verdict), now)
-
-/** @internal */
-export const tripBy = (self: Mutable, outcome: Outcome.Trip, now: number): void => {
-  noteFailure(self, outcome, now)
-  const openFor = outcome.openFor === undefined ? self.rules.tripDuration : Duration.toMillis(outcome.openFor)
-  open(self, because(self, { rule: "trip" }), now, undefined, openFor)
+export const trip = (self: Mutable, now: number, outcome: Outcome.Trip): void => {
+  noteFailure(self, now, outcome)
+  open(self, now, because(self, { rule: "trip" }), millis(outcome.openFor, self.rules.tripDuration))
 }
 
 /** @internal */
-export const noteFailure = (self: Mutable, outcome: Outcome.Failure | Outcome.Trip, now: number): void => {
-  self.failures++
+export const noteFailure = (self: Mutable, now: number, outcome: Outcome.Failure | Outcome.Trip): void => {
+  self.counts.failures++
   self.lastFailure = { at: now, kind: outcome.kind, message: outcome.message }
-  if (outcome._tag === "Failure" && outcome.retryAfter !== undefined) {
-    const hint = Math.min(Duration.toMillis(outcome.retryAfter), self.rules.maxRetryAfter)
-    self.hintUntil = Math.max(self.hintUntil, now + hint)
-  }
+  if (outcome._tag === "Trip" || outcome.retryAfter === undefined) return
+  const hint = Math.min(Duration.toMillis(outcome.retryAfter), self.rules.maxRetryAfter)
+  self.hintUntil = Math.max(self.hintUntil, now + hint)
+}
+
+/** @internal */
+export const throttle = (self: Mutable, now: number, { kind, message, retryAfter }: Outcome.Throttled): void => {
+  const pause = millis(retryAfter, self.rules.throttleDuration)
+  self.counts.throttled++
+  if (!isShut(self, now)) self.gateSince = now
+  if (now + pause <= self.gateUntil) return
+  self.gateUntil = now + pause
+  self.gateCause = because(self, { rule: "throttled", value: pause, failure: { at: now, kind, message } })
 }
 
 /** @internal */
 export const isShut = (self: Mutable, now: number): boolean => {
-  if (self.gateUntil === Number.NEGATIVE_INFINITY) return false
   if (now < self.gateUntil) return true
-  self.gateUntil = Number.NEGATIVE_INFINITY
+  self.gateUntil = -Infinity
   return false
 }
 
-/** @internal */
-export const throttle = (self: Mutable, outcome: Outcome.Throttled, now: number): void => {
-  self.throttled++
-  const pause = outcome.retryAfter === undefined ? self.rules.throttleDuration : Duration.toMillis(outcome.retryAfter)
-  if (!isShut(self, now)) self.gateSince = now
-  if (now + pause <= self.gateUntil) return
-  self.gateUntil = now + pause
-  const { kind, message } = outcome
-  self.gateCause = because(self, { rule: "throttled", value: pause, failure: { at: now, kind, message } })
-}
+const millis = (duration: Duration.Duration | undefined, otherwise: number): number =>
+  duration === undefined ? otherwise : Duration.toMillis(duration)
 
-/** @internal Calls that have been running for too long are evidence before they come home. */
-export const overdue = (self: Mutable, evidence: Evidence.Evidence, now: number): boolean => {
-  if (self.rules.plan.slowAfter === Number.POSITIVE_INFINITY) return false
-  const verdict = evidence.look(now)
-  if (verdict === undefined) return false
-  trip(self, verdict, now)
-  return true
+/** @internal What time alone has brought about, seen now that somebody asks. Tells whether the state is another. */
+export const catchUp = (self: Mutable, now: number, state: Closed | Probing | Ramping): boolean => {
+  if (state._tag === "HalfOpen" && state.stage === "Probing") lapse(self, now, state)
+  else if (!(state._tag === "HalfOpen" && climb(self, now, state))) judge(self, now, state.evidence?.look(now))
+  return self.cell.current !== state
 }
 
 /** @internal */
-export const failProbe = (self: Mutable, state: Probing, kind: "lease" | "slow" | undefined, now: number): boolean => {
-  const { lease, outOf, plan, successes } = self.rules
-  if (kind !== undefined) {
-    const limit = kind === "lease" ? `had not settled within its lease of ${lease} ms` : `took over ${plan.slowAfter} ms`
-    self.lastFailure = { at: now, kind, message: `A probe ${limit}` }
+export const judge = (self: Mutable, now: number, verdict: Evidence.Verdict | undefined): void => {
+  if (verdict !== undefined) open(self, now, because(self, verdict))
+}
+
+// Probes that ran out of their lease, or are slow already, have failed.
+const lapse = (self: Mutable, now: number, state: Probing): void => {
+  const { lease, plan: { slowAfter } } = self.rules
+  for (const permit of state.running.slice()) {
+    const ran = now - permit.startedAt
+    if (self.cell.current !== state || (ran < lease && ran <= slowAfter)) continue
+    state.running.splice(state.running.indexOf(permit), 1)
+    if (ran > slowAfter) self.counts.slow++
+    failProbe(self, now, state, ran < lease ? `took over ${slowAfter} ms` : `outlived its lease of ${lease} ms`)
   }
-  if (++state.failed <= outOf - successes) return false
-  open(self, because(self, { rule: "probes", value: state.failed, limit: outOf - successes + 1, calls: outOf }), now)
-  return true
 }
 
-/** @internal */
-export const pass = (self: Mutable, state: Probing, now: number): void => {
-  const { plan, ramp } = self.rules
+/** @internal One more probe failed, because it `why`, where it did not say so itself. */
+export const failProbe = (self: Mutable, now: number, state: Probing, why?: string): void => {
+  const { outOf, successes } = self.rules
+  const limit = outOf - successes + 1
+  if (why !== undefined) self.lastFailure = { at: now, kind: "probe", message: `A probe ${why}` }
+  if (++state.failed < limit) return
+  open(self, now, because(self, { rule: "probes", value: state.failed, limit, calls: outOf }))
+}
+
+/** @internal One more probe succeeded: after the last comes the ramp, if there is one. */
+export const passProbe = (self: Mutable, now: number, state: Probing): void => {
+  if (++state.passed < self.rules.successes) return
   const generation = state.generation + 1
-  if (ramp === undefined) return enter(self, closed(now, generation), now)
-  const ramping: Ramping = {
+  if (self.rules.ramp === undefined) return enter(self, now, closed(now, generation))
+  enter(self, now, {
     _tag: "HalfOpen",
     stage: "Ramping",
     generation,
     since: now,
     cause: state.cause,
-    evidence: new Evidence.Evidence(plan, now),
+    evidence: new Evidence.Evidence(self.rules.plan, now),
     step: 0,
     stepSince: now,
     asked: 0,
     admitted: 0,
     succeeded: 0
-  }
-  enter(self, ramping, now, { cause: state.cause, share: ramp.shares[0] })
+  })
 }
 
 /** @internal The next step of the ramp, or the end of it, when this one is done. Tells whether the circuit closed. */
-export const climb = (self: Mutable, state: Ramping, now: number): boolean => {
+export const climb = (self: Mutable, now: number, state: Ramping): boolean => {
   const { every, minimumCalls, shares } = self.rules.ramp!
   if (now - state.stepSince < every || state.succeeded < minimumCalls) return false
-  if (state.step === shares.length - 1) {
-    enter(self, closed(now, state.generation + 1), now)
+  if (++state.step === shares.length) {
+    enter(self, now, closed(now, state.generation + 1))
     return true
   }
-  state.step++
   state.stepSince = now
   state.asked = state.admitted = state.succeeded = 0
-  tell(self, "HalfOpen", now, { cause: state.cause, share: shares[state.step] })
+  tell(self, now, "HalfOpen")
   return false
 }

@@ -6,7 +6,7 @@
 import * as Schema from "effect/Schema"
 
 const failure = /*#__PURE__*/ Schema.Struct({
-  at: Schema.DateTimeUtcFromString,
+  at: Schema.Number,
   kind: Schema.optional(Schema.String),
   message: Schema.optional(Schema.String)
 })
@@ -39,7 +39,7 @@ const cause = /*#__PURE__*/ Schema.Struct({
  * `inFlight` calls run now. `openings` counts the openings in a row that the backoff remembers. `window` is what the trip
  * policy looks back on. `uptimePercentage` is the share of its life in which it was neither `Open` nor `Isolated`.
  * `retryAfter` is zero where asking may help now: an open circuit whose time is over, and which nobody has asked since,
- * still reads `Open`.
+ * still reads `Open`. Times (`since`, `at`) are milliseconds since the epoch.
  *
  * @category models
  * @since 0.1.0
@@ -51,7 +51,7 @@ export class Snapshot extends /*#__PURE__*/ Schema.Class<Snapshot>("effect-break
   share: Schema.optional(Schema.Number),
   mode: Schema.Literals(["enforce", "observe", "off"]),
   generation: Schema.Number,
-  since: Schema.DateTimeUtcFromString,
+  since: Schema.Number,
   retryAfter: Schema.DurationFromString,
   cause: Schema.optional(cause),
   successes: Schema.Number,

@@ -23,8 +23,8 @@ export type Mode = "enforce" | "observe" | "off"
  */
 export interface LastFailure {
   readonly at: number
-  readonly kind: string | undefined
-  readonly message: string | undefined
+  readonly kind?: string | undefined
+  readonly message?: string | undefined
 }
 
 /**
@@ -44,8 +44,8 @@ export interface Cause {
   readonly value: number
   readonly limit: number
   readonly calls: number
-  readonly failure: LastFailure | undefined
-  readonly note: string | undefined
+  readonly failure?: LastFailure | undefined
+  readonly note?: string | undefined
 }
 
 /**
@@ -61,8 +61,9 @@ export interface Closed {
   readonly _tag: "Closed"
   readonly generation: number
   readonly since: number
+  readonly cause?: undefined
   /** @internal Made when the first call is admitted. */
-  evidence: Evidence.Evidence | undefined
+  evidence?: Evidence.Evidence
 }
 
 /** @category models @since 0.1.0 */
@@ -118,6 +119,9 @@ export interface Isolated {
   readonly cause: Cause
 }
 
+/** @internal The generation of a call that would have been refused: no period has it. */
+export const OBSERVED = -1
+
 /**
  * The leave to make one call, to be settled once.
  *
@@ -125,9 +129,12 @@ export interface Isolated {
  * @since 0.1.0
  */
 export class Permit implements Evidence.Call {
-  readonly generation: number
-  readonly startedAt: number
-  settled = false
+  /** @internal */
+  generation = 0
+  /** @internal */
+  startedAt = 0
+  /** Nothing is left to settle: it was, or it was never admitted to be counted. */
+  settled = true
   /** @internal */
   number = 0
   /** @internal */
@@ -140,17 +147,7 @@ export class Permit implements Evidence.Call {
   newer: Evidence.Call | undefined = undefined
   /** @internal The ramp's step that admitted it. */
   step = 0
-  constructor(generation: number, startedAt: number) {
-    this.generation = generation
-    this.startedAt = startedAt
-  }
 }
-
-/** @internal The generation of a call that would have been refused: no period has it. */
-export const OBSERVED = -1
-
-/** @internal The generation of a call that nobody counts. */
-export const UNCOUNTED = -2
 
 /**
  * Why an ask was refused, and when it is worth asking again. `retryAfter` is in milliseconds, infinite when isolated.
@@ -199,16 +196,8 @@ export interface Circuit {
   readonly rules: Rules
   readonly cell: { current: State }
   readonly mode: Mode
-  readonly successes: number
-  readonly failures: number
-  readonly ignored: number
-  readonly throttled: number
-  readonly rejected: number
-  readonly wouldReject: number
-  readonly inFlight: number
+  readonly counts: Counts
   readonly lastFailure: LastFailure | undefined
-  /** @internal Slow calls of the periods before this one. */
-  readonly slow: number
   /** @internal Openings in a row, and how long the last one was. */
   readonly openings: number
   readonly lastOpenFor: number
@@ -221,8 +210,39 @@ export interface Circuit {
   /** @internal */
   readonly madeAt: number
   readonly downFor: number
-  readonly random: () => number
-  readonly notify: ((transition: Transition) => void) | undefined
+  readonly host: Host
+}
+
+/**
+ * What a circuit asks of whoever keeps it.
+ *
+ * **Details**
+ *
+ * `random` gives numbers from 0 to 1 for the jitter of openings (default: none). `notify` is told of each transition.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Host {
+  readonly random?: (() => number) | undefined
+  readonly notify?: ((transition: Transition) => void) | undefined
+}
+
+/**
+ * How many calls there were in the life of a circuit, of each kind. `slow` leaves out the period that still lasts.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Counts {
+  successes: number
+  failures: number
+  ignored: number
+  throttled: number
+  slow: number
+  rejected: number
+  wouldReject: number
+  inFlight: number
 }
 
 /** @internal The same circuit, for the machine's own hands. */
@@ -234,9 +254,4 @@ export type Mutable = { -readonly [K in keyof Circuit]: Circuit[K] }
  * @category constructors
  * @since 0.1.0
  */
-export const closed = (now: number, generation = 0): State => ({
-  _tag: "Closed",
-  generation,
-  since: now,
-  evidence: undefined
-})
+export const closed = (now: number, generation = 0): State => ({ _tag: "Closed", generation, since: now })

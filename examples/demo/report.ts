@@ -1,5 +1,5 @@
 /** What the demo shows: a live line while it runs, and a table at the end. */
-import { Clock, DateTime, Duration, Effect } from "effect"
+import { Clock, Duration, Effect } from "effect"
 import type { Breaker, Fallback } from "effect-breaker"
 import type { FakeProvider } from "effect-breaker/testing"
 
@@ -85,7 +85,7 @@ export const screen = (seconds: number) => {
     event: (tally: Tally, event: Breaker.Event) =>
       Effect.sync(() => {
         if (event._tag !== "Transitioned" || event.from === event.to) return
-        const at = DateTime.toEpochMillis(event.at) - tally.began
+        const at = event.at - tally.began
         if (event.to === "Open") tally.opened.push(at)
         if (event.to === "Closed") tally.closed.push(at)
         const why = event.to === "Open" && event.cause
