@@ -10,6 +10,7 @@ export default defineConfig({
     ]
   },
   test: {
+    globalSetup: ["./test/provider.setup.ts"],
     include: ["test/**/*.test.ts", ".doc-examples/**/*.test.ts"],
     testTimeout: 30_000
   }
