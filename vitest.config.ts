@@ -12,6 +12,7 @@ export default defineConfig({
   test: {
     globalSetup: ["./test/provider.setup.ts"],
     include: ["test/**/*.test.ts", ".doc-examples/**/*.test.ts"],
-    testTimeout: 30_000
+    testTimeout: 60_000,
+    hookTimeout: 60_000
   }
 })

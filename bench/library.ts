@@ -1,7 +1,7 @@
 /**
  * The library as it is published: `dist`, not `src`. Under tsx the package's own name stands for `src` (the `paths` of
- * tsconfig.json), compiled by esbuild with extra calls in it, so the built entry is loaded by its address. Types are the
- * same either way.
+ * tsconfig.json), compiled by esbuild with extra calls in it, so the built entry is loaded by its address. The types
+ * are the same either way.
  */
 import type * as Library from "effect-breaker"
 import { execFileSync } from "node:child_process"

@@ -77,7 +77,7 @@ export const collect = (type: "minor" | "major"): void => {
 // Far below what the young generation holds: no collection runs between the two looks at the heap.
 const BATCH_BYTES = 400_000
 
-/** The bytes that one call leaves behind for the collector. Median of many small batches, less what an empty one leaves. */
+/** The bytes that one call leaves for the collector: median of many small batches, less what a single call leaves. */
 export const garbage = async (loop: Loop, batches: number): Promise<number> => {
   const weigh = async (n: number): Promise<number> => {
     collect("minor")

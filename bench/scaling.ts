@@ -73,7 +73,8 @@ export interface Circuits {
 export const measureCircuits = async (maps: ReadonlyArray<Filled>, turns: Turns): Promise<Circuits> => {
   const inFiber = runs(counted)
   const bare: Loop = { name: "bare", runsBody: 1, run: (n) => Effect.runPromise(inFiber(n)) }
-  const named = (what: string, { keys }: Filled): string => `${what}, ${keys.length.toLocaleString("en")} keys`
+  const named = (what: string, { keys }: Filled): string =>
+    `${what}, ${keys.length.toLocaleString("en")} key${keys.length === 1 ? "" : "s"}`
   const ours = maps.map((filled): Loop => ({
     name: named("BreakerMap", filled),
     runsBody: 1,

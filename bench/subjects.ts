@@ -1,6 +1,6 @@
 /**
- * Who is measured: a bare call, this library in each of its shapes, and its peers, each with a closed circuit and with an
- * open one. The body is the same everywhere: it counts its runs and gives 1.
+ * Who is measured: a bare call, this library in each of its shapes, and its peers, each with a closed circuit and with
+ * an open one. The body is the same everywhere: it counts its runs and gives 1.
  */
 import {
   BrokenCircuitError,
@@ -192,8 +192,8 @@ const barePromise = promiseSubject(BARE_PROMISE, {
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The least that a guard can do and lose no call: ask inside the frame that settles it, and count. What a breaker in
-// Effect costs beyond this is its own.
+// The plainest guard that loses no call: it asks inside the frame that settles it, and counts. A yardstick for what
+// Effect itself takes; the rest is the breaker's own.
 
 type Evaluate = (this: { admitted: boolean }) => AnyCall
 
@@ -224,7 +224,7 @@ const guard = (isOpen: boolean): AnyCall => {
   return new Guard()
 }
 
-const least = effectSubject("the least a guard can do", {
+const plainGuard = effectSubject("a guard that only counts", {
   closed: () => guard(false),
   open: () => guard(true),
   isRefusal: (error) => error === "refused",
@@ -437,7 +437,7 @@ export const LISTENED = "the same, with an events listener"
 /** All of them, each with fresh circuits. */
 export const subjects = async (): Promise<ReadonlyArray<Subject>> => [
   bareEffect,
-  least,
+  plainGuard,
   await ours(CONSECUTIVE, policies.consecutive, byStreak),
   await ours("consecutive(5), built at each call", policies.consecutive, byStreak, true),
   await serviced("consecutive(5), withBreaker", policies.consecutive),

@@ -9,8 +9,8 @@ export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyA
 
 export const whole = (value: number): string => Math.round(value).toLocaleString("en")
 
-/** A ratio as people say it: "1/23" below a half, else "0.87". */
+/** A ratio as people say it: "1/23.4" below a half, else "0.87". */
 export const ratio = (value: number): string => {
-  if (value <= 0) return "~0"
-  return value < 0.5 ? `1/${(1 / value).toFixed(1 / value < 10 ? 1 : 0)}` : value.toFixed(2)
+  if (value <= 0) return "none"
+  return value < 0.5 ? `1/${(1 / value).toFixed(1).replace(/\.0$/, "")}` : value.toFixed(2)
 }

@@ -18,14 +18,14 @@ import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import * as Circuit from "./Circuit.ts"
 import * as CircuitRejected from "./CircuitRejected.ts"
-import { type Classify, Heard, outcomeOf } from "./Classify.ts"
+import { type Classify, Heard, isInterrupted, outcomeOf } from "./Classify.ts"
 import { type Event, eventsOf, type Happening, type Listeners } from "./Event.ts"
 import * as Setting from "./internal/Setting.ts"
 import * as Outcome from "./Outcome.ts"
-import { checkName, type Options, type Settings, settings } from "./Settings.ts"
+import { checkMode, checkName, type Options, type Settings, settings } from "./Settings.ts"
 import { Snapshot } from "./Snapshot.ts"
 
 export type { Classify } from "./Classify.ts"
@@ -333,12 +333,11 @@ export class BreakerImpl implements Breaker {
     return Effect.withFiber((fiber) => {
       const permit = this.ask(fiber)
       if (permit instanceof Circuit.Refusal) return this.refused(permit)
+      const settle = (exit: Exit.Exit<unknown, unknown>, classify: Classify | undefined) =>
+        Effect.withFiber((fiber) => this.settleExit(permit, exit, classify, fiber) ?? Effect.void)
       return Effect.succeed<Permit>({
-        settle: (outcome) => Effect.withFiberSucceed((fiber) => this.settle(permit, outcome, fiber)),
-        settleExit: (exit, options) =>
-          Effect.withFiber((fiber) =>
-            this.settleExit(permit, exit, (options?.classify ?? this.settings.classify) as Classify, fiber) ?? Effect.void
-          )
+        settle: (outcome) => settle(Exit.void, () => outcome),
+        settleExit: (exit, options) => settle(exit, (options?.classify ?? this.settings.classify) as Classify)
       })
     })
   }
@@ -363,7 +362,7 @@ export class BreakerImpl implements Breaker {
   }
 
   get events(): Breaker["events"] {
-    return eventsOf(this.listeners)
+    return Stream.filter(eventsOf(this.listeners), ({ circuit }) => circuit === this.name)
   }
 
   get isolate(): Breaker["isolate"] {
@@ -388,7 +387,10 @@ export class BreakerImpl implements Breaker {
   }
 
   get setMode(): Breaker["setMode"] {
-    return (mode) => this.command({ _tag: "SetMode", mode })
+    return (mode) => {
+      checkMode(mode, "Breaker.setMode")
+      return this.command({ _tag: "SetMode", mode })
+    }
   }
 
   isRefusing(fiber: AnyFiber): boolean {
@@ -416,7 +418,8 @@ export class BreakerImpl implements Breaker {
     }
     const [outcome, complaint] = outcomeOf(exit, classify, this.name)
     const heard = fiber.getRef(Heard)
-    if (heard !== undefined) heard.outcome = outcome
+    // An interrupted call says nothing of the ones that it was interrupted for.
+    if (heard !== undefined && !isInterrupted(exit)) heard.outcome = outcome
     this.settle(permit, outcome, fiber)
     return complaint
   }

@@ -158,7 +158,7 @@ interface Entry {
   usedAt: number
 }
 
-// How many entries a look for one to let go may step over: a map full of open circuits must not make every call slow.
+// How many entries a look for one to let go may pass: a map full of open circuits must not make every new one slow.
 const STEPS = 16
 
 // Entries stand in the order of use, but for one that was used a moment ago: to move it each time costs more than it buys.
@@ -216,16 +216,21 @@ class BreakerMapImpl implements BreakerMap {
 
   private sweep(now: number): void {
     this.sweepAt = now + this.idle / MOMENTS
-    this.letGo(now, Number.POSITIVE_INFINITY, (entry) => now - entry.usedAt >= this.idle)
+    this.letGo(now, Infinity, (entry) => now - entry.usedAt >= this.idle)
   }
 
-  // From the longest unused on, as long as one must go. Those that must stay are stepped over.
-  private letGo(now: number, steps: number, must: (entry: Entry) => boolean): void {
+  // From the longest unused on, as long as one must go.
+  private letGo(now: number, most: number, must: (entry: Entry) => boolean): void {
+    let steps = Math.min(most, this.entries.size)
     for (const [key, entry] of this.entries) {
-      if (steps-- <= 0 || !must(entry)) return
+      if (steps-- === 0 || !must(entry)) return
       const { cell, counts, gateUntil, mode } = entry.breaker.circuit
-      const idle = cell.current._tag === "Closed" && counts.inFlight === 0 && gateUntil <= now && mode === entry.mode
-      if (idle) this.entries.delete(key)
+      const mayGo = cell.current._tag === "Closed" && counts.inFlight === 0 && gateUntil <= now && mode === entry.mode
+      this.entries.delete(key)
+      if (mayGo) continue
+      // One that must stay goes to the end of the row, out of the way of the next look.
+      entry.usedAt = now
+      this.entries.set(key, entry)
     }
   }
 }

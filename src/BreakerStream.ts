@@ -103,12 +103,13 @@ export const withBreaker: <
   ? Stream.Stream<A, E | CircuitRejected | TimeoutOf<Given>, R | Breaker.Breaker>
   : <A, E, R>(
     self: Stream.Stream<A, E, R>
-  ) => Stream.Stream<A, E | CircuitRejected | TimeoutOf<Arg>, R | Breaker.Breaker> = ((...args: ReadonlyArray<unknown>) => {
-  const [first, second] = args
-  if (Stream.isStream(first)) return guard(first, checked(second))
-  const options = checked(first)
-  return (self: Stream.Stream<unknown, unknown, unknown>) => guard(self, options)
-}) as never
+  ) => Stream.Stream<A, E | CircuitRejected | TimeoutOf<Arg>, R | Breaker.Breaker> =
+    ((...args: ReadonlyArray<unknown>) => {
+      const [first, second] = args
+      if (Stream.isStream(first)) return guard(first, checked(second))
+      const options = checked(first)
+      return (self: Stream.Stream<unknown, unknown, unknown>) => guard(self, options)
+    }) as never
 
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -176,7 +177,8 @@ const withDeadlines = <A, E>(
     const began = read()
     const timed = limit === Number.POSITIVE_INFINITY ? pull : Effect.timeoutOrElse(pull, {
       duration: Math.max(limit, 0),
-      orElse: () => Effect.fail(new Cause.TimeoutError(`No element within ${late ? `total ${total}` : `${option} ${own}`} ms`))
+      orElse: () =>
+        Effect.fail(new Cause.TimeoutError(`No element within ${late ? `total ${total}` : `${option} ${own}`} ms`))
     })
     return Effect.onExitPrimitive(timed, () => {
       waited += read() - began

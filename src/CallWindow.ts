@@ -203,6 +203,8 @@ export const block = (window: CallWindow, now: number, fraction = 1): Block =>
 export interface Memory extends Tally {
   /** The newest call that has entered the window. */
   readonly reached: number
+  /** The calls beyond that which said nothing: they will not enter. */
+  readonly gone: Set<number>
   /** Call `number` came home, or is known to be slow while it still runs. */
   count(number: number, now: number, failed: boolean, slow: boolean): void
   /** Call `number` says nothing, and leaves the window as if it had never been. */
@@ -232,21 +234,45 @@ const COUNTED = 1
 const FAILED = 2
 const SLOW = 4
 
-// Flags by call number, in a ring. It holds twice the window, because a call that turns out to say nothing leaves a hole.
-// While all is well there is nothing to flag, and no ring: most circuits of a large map never need one.
-class CallsMemory implements Memory {
+// More calls than this are not remembered for having said nothing: the window moves on over them.
+const MOST_GONE = 10_000
+
+// The longest that a ring gets for the holes in it.
+const LONGEST_RING = 2 ** 22
+
+const noneGone: Set<number> = new Set()
+
+abstract class Front {
   calls = 0
   failures = 0
   slow = 0
   reached = -1
+  gone = noneGone
+
+  abstract enter(number: number, now: number): void
+
+  // A call that is not in the window yet has nothing to leave there: it must only not enter when the others do.
+  protected skip(number: number, now: number): boolean {
+    if (number <= this.reached) return false
+    if (this.gone === noneGone) this.gone = new Set()
+    this.gone.add(number)
+    if (this.gone.size > MOST_GONE) this.enter(number, now)
+    return true
+  }
+}
+
+// Flags by call number, in a ring. It holds twice the window, and more where calls that said nothing leave holes in it.
+// While all is well there is nothing to flag, and no ring: most circuits of a large map never need one.
+class CallsMemory extends Front implements Memory {
   private tail = 0
   private flags: Uint8Array | undefined = undefined
-  private readonly times: Array<number> = []
+  private times: Array<number> = []
+  private mask: number
   private readonly size: number
   private readonly within: number
-  private readonly mask: number
 
   constructor(window: LastCalls) {
+    super()
     this.size = window.calls
     this.within = window.within ?? Infinity
     this.mask = 2 ** Math.ceil(Math.log2(2 * window.calls)) - 1
@@ -259,8 +285,7 @@ class CallsMemory implements Memory {
   }
 
   drop(number: number, now: number): void {
-    this.enter(number, now)
-    this.flag(number, 0)
+    if (!this.skip(number, now)) this.flag(number, 0)
   }
 
   expire(now: number): void {
@@ -268,8 +293,8 @@ class CallsMemory implements Memory {
     while (this.tail <= this.reached && now - this.times[this.tail & this.mask]! > this.within) this.evict()
   }
 
-  private enter(number: number, now: number): void {
-    if (number > this.reached && this.flags === undefined && this.within === Infinity) {
+  enter(number: number, now: number): void {
+    if (number > this.reached && this.flags === undefined && this.within === Infinity && this.gone.size === 0) {
       // Nothing to look back on: the window is just as long as it is.
       this.calls = Math.min(this.calls + number - this.reached, this.size)
       this.reached = number
@@ -277,11 +302,13 @@ class CallsMemory implements Memory {
       return
     }
     for (let next = this.reached + 1; next <= number; next++) {
-      if (next - this.tail > this.mask) this.evict()
-      if (this.flags !== undefined) this.flags[next & this.mask] = COUNTED
+      const hole = this.gone.delete(next)
+      if (hole) this.flags ??= this.ring()
+      if (next - this.tail > this.mask) this.makeRoom()
+      if (this.flags !== undefined) this.flags[next & this.mask] = hole ? 0 : COUNTED
       if (this.within < Infinity) this.times[next & this.mask] = now
       this.reached = next
-      this.calls++
+      if (!hole) this.calls++
       while (this.calls > this.size) this.evict()
     }
     this.expire(now)
@@ -289,16 +316,33 @@ class CallsMemory implements Memory {
 
   private flag(number: number, flag: number): void {
     if (number < this.tail) return
-    const flags = this.flags ??= new Uint8Array(this.mask + 1).fill(COUNTED)
+    const flags = this.flags ??= this.ring()
     const slot = number & this.mask
     this.tally(flags[slot]!, -1)
     flags[slot] = flag === 0 ? 0 : flags[slot]! | flag
     this.tally(flags[slot]!, 1)
   }
 
+  private ring(): Uint8Array {
+    return new Uint8Array(this.mask + 1).fill(COUNTED)
+  }
+
   private evict(): void {
     this.tally(this.flags === undefined ? COUNTED : this.flags[this.tail & this.mask]!, -1)
     this.tail++
+  }
+
+  // The ring is full. While holes keep the window from being full too, it grows.
+  private makeRoom(): void {
+    const { flags, mask, times } = this
+    if (flags === undefined || this.calls >= this.size || mask >= LONGEST_RING) return this.evict()
+    this.mask = 2 * mask + 1
+    this.flags = this.ring()
+    this.times = []
+    for (let number = this.tail; number <= this.reached; number++) {
+      this.flags[number & this.mask] = flags[number & mask]!
+      if (this.within < Infinity) this.times[number & this.mask] = times[number & mask]!
+    }
   }
 
   private tally(flags: number, sign: number): void {
@@ -318,16 +362,13 @@ interface Bucket {
 }
 
 // The buckets that hold a call, oldest first.
-class DurationMemory implements Memory {
-  calls = 0
-  failures = 0
-  slow = 0
-  reached = -1
+class DurationMemory extends Front implements Memory {
   private readonly held: Array<Bucket> = []
   private readonly buckets: number
   private readonly width: number
 
   constructor(window: LastDuration) {
+    super()
     this.buckets = window.buckets
     this.width = window.duration / window.buckets
   }
@@ -338,8 +379,7 @@ class DurationMemory implements Memory {
   }
 
   drop(number: number, now: number, slow: boolean): void {
-    this.enter(number, now)
-    this.tally(number, -1, 0, slow ? -1 : 0)
+    if (!this.skip(number, now)) this.tally(number, -1, 0, slow ? -1 : 0)
   }
 
   expire(now: number): void {
@@ -352,10 +392,13 @@ class DurationMemory implements Memory {
     }
   }
 
-  private enter(number: number, now: number): void {
+  enter(number: number, now: number): void {
     this.expire(now)
-    const entering = number - this.reached
-    if (entering <= 0) return
+    if (number <= this.reached) return
+    let entering = number - this.reached
+    for (let next = this.reached + 1; next <= number && this.gone.size > 0; next++) {
+      if (this.gone.delete(next)) entering--
+    }
     const index = Math.floor(now / this.width)
     let last = this.held[this.held.length - 1]
     if (last === undefined || last.index < index) {

@@ -244,6 +244,8 @@ export const command = (circuit: Circuit, order: Command, now: number): void => 
   const state = self.cell.current
   const generation = state.generation + 1
   const isolated = state._tag === "Isolated"
+  // A backoff that was over is not brought back by what comes now.
+  self.openings = Move.openings(self, now)
   if (order._tag === "SetMode") self.mode = order.mode
   else if (order._tag === "Isolate") {
     const cause = Move.because(self, { rule: "isolated", note: order.note })

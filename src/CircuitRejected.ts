@@ -111,7 +111,8 @@ export const explain = ({ calls, limit, note, rule, value }: Circuit.Cause): str
     manual: "opened by hand",
     isolated: "isolated by hand"
   }[rule]
-  return words + (limit > 0 ? ` (limit ${rule.endsWith("Rate") ? percent(limit) : limit})` : "") + (note ? ` (${note})` : "")
+  return words + (limit > 0 ? ` (limit ${rule.endsWith("Rate") ? percent(limit) : limit})` : "") +
+    (note ? ` (${note})` : "")
 }
 
 const percent = (share: number): string => `${+(share * 100).toFixed(1)} %`

@@ -34,12 +34,16 @@ export const Heard = /*#__PURE__*/ Context.Reference<{ outcome: Outcome.Outcome 
 )
 
 /** @internal */
+export const isInterrupted = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  exit._tag === "Failure" && Cause.hasInterruptsOnly(exit.cause)
+
+/** @internal */
 export const outcomeOf = (
   exit: Exit.Exit<unknown, unknown>,
   classify: Classify | undefined,
   circuit: string
 ): readonly [outcome: Outcome.Outcome, complaint: Effect.Effect<void> | undefined] => {
-  if (exit._tag === "Failure" && Cause.hasInterruptsOnly(exit.cause)) return [Outcome.ignored, undefined]
+  if (isInterrupted(exit)) return [Outcome.ignored, undefined]
   let outcome: unknown
   try {
     outcome = classify === undefined ? (exit._tag === "Success" ? Outcome.success : Outcome.failure()) : classify(exit)

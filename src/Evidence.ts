@@ -195,8 +195,8 @@ export class Evidence {
   /** A call came home and counts. */
   settle(call: Call, failed: boolean, now: number): Verdict | undefined {
     this.streak = failed ? this.streak + 1 : 0
-    if (this.memories.length > 0) this.count(call, failed, now, false)
-    return this.judge(call)
+    const fresh = this.memories.length > 0 ? this.count(call, failed, now, false) : 0
+    return this.judge(failed ? call : undefined, fresh === 0 ? undefined : call, now)
   }
 
   /** A call that says nothing: it leaves no trace. */
@@ -204,7 +204,7 @@ export class Evidence {
     this.unlink(call)
     // The newest call gives its number back, as if it had never asked. Any other leaves a hole.
     const newest = call.number === this.admitted - 1 && call.marked === 0
-    if (newest) this.admitted--
+    if (newest) this.withdraw()
     call.blocks.forEach((block, i) => {
       const slow = (call.marked & (1 << (i >> 1))) !== 0
       block.calls--
@@ -220,7 +220,7 @@ export class Evidence {
     while (call !== undefined && now - call.startedAt > this.plan.slowAfter) {
       const { newer }: Call = call
       this.count(call, false, now, true)
-      verdict ??= this.judge(call)
+      verdict ??= this.judge(undefined, call, now)
       call = newer
     }
     return verdict
@@ -249,17 +249,20 @@ export class Evidence {
     this.blocks = this.blocks.with(i, next)
   }
 
-  // Counts what is new about a call: that it came home, and how, or, while it runs, that it takes too long.
-  private count(call: Call, failed: boolean, now: number, runs: boolean): void {
+  // Counts what is new about a call: that it came home, and how, or, while it runs, that it takes too long. Gives the
+  // memories in which it turned slow.
+  private count(call: Call, failed: boolean, now: number, runs: boolean): number {
     const { memories, plan } = this
+    const before = call.marked
     for (let i = 0; i < memories.length; i++) {
       const bit = 1 << i
-      const slow = (plan.slowMemories & bit & ~call.marked) !== 0 && now - call.startedAt > plan.watched[i]!.slowAfter
+      const slow = (plan.slowMemories & bit & ~before) !== 0 && now - call.startedAt > plan.watched[i]!.slowAfter
       if (runs && !slow) continue
       memories[i]!.count(call.number, now, failed, slow)
       if (failed || slow) this.accuse(call, i, failed, slow)
     }
     if (plan.slowMemories !== 0 && (!runs || call.marked === plan.slowMemories)) this.unlink(call)
+    return call.marked & ~before
   }
 
   private accuse(call: Call, i: number, failed: boolean, slow: boolean): void {
@@ -272,7 +275,8 @@ export class Evidence {
     call.marked |= 1 << i
   }
 
-  private judge(call: Call): Verdict | undefined {
+  // `failed` and `slow` are the call that just did, or turned so: its blocks know something new.
+  private judge(failed: Call | undefined, slow: Call | undefined, now: number): Verdict | undefined {
     const { rules } = this.plan
     for (let i = 0; i < rules.length; i++) {
       const rule = rules[i]!
@@ -281,26 +285,35 @@ export class Evidence {
         continue
       }
       const memory = this.memories[rule.memory]!
-      if (memory.failures === 0 && memory.slow === 0 && this.streak === 0 && call.number === this.admitted - 1) continue
-      const verdict = this.judgeBy(rule, memory, call)
+      if (memory.failures === 0 && memory.slow === 0 && failed === undefined && slow === undefined) continue
+      memory.expire(now)
+      const verdict = this.judgeBy(rule, memory, rule.rule === "slowRate" ? slow : failed)
       if (verdict !== undefined) return verdict
     }
     return undefined
   }
 
-  private judgeBy(rule: Rule, memory: CallWindow.Memory, call: Call): Verdict | undefined {
+  private judgeBy(rule: Rule, memory: CallWindow.Memory, call: Call | undefined): Verdict | undefined {
     // Whatever is not slow is home before it could be: young calls cannot hide that others were not slow.
     const calls = rule.rule === "slowRate" ? memory.calls : memory.calls + this.young(memory)
     if (calls < rule.minimumCalls && this.streak >= rule.belowMinimum) return streakOf(this.streak, rule.belowMinimum)
     const verdict = over(rule, memory, calls, 1)
     // The newest call saw everything that came before it: only one that was overtaken can know more than the window.
-    if (verdict !== undefined || call.number === this.admitted - 1) return verdict
-    const [even, odd] = [call.blocks[2 * rule.memory]!, call.blocks[2 * rule.memory + 1]!]
-    return ofBlock(rule, even) ?? ofBlock(rule, odd)
+    if (verdict !== undefined || call === undefined || call.number === this.admitted - 1) return verdict
+    return ofBlock(rule, call.blocks[2 * rule.memory]!) ?? ofBlock(rule, call.blocks[2 * rule.memory + 1]!)
   }
 
-  private young(memory: CallWindow.Memory): number {
-    return this.admitted - 1 - memory.reached
+  // With the newest number go those before it that said nothing either.
+  private withdraw(): void {
+    this.admitted--
+    const last = this.admitted - 1
+    if (this.memories.length === 0 || !this.memories.every(({ gone }) => gone.has(last))) return
+    for (const { gone } of this.memories) gone.delete(last)
+    this.withdraw()
+  }
+
+  private young({ gone, reached }: CallWindow.Memory): number {
+    return this.admitted - 1 - reached - gone.size
   }
 
   private unlink(call: Call): void {

@@ -98,7 +98,7 @@ export const effect: {
 } = (<A, E, R>(effect: Effect.Effect<A, unknown, R> | ((error: E) => Effect.Effect<A, unknown, R>)): Rung<A, E, R> => ({
   sure: false,
   answer: (error) =>
-    Effect.matchEffect(typeof effect === "function" ? Effect.suspend(() => effect(error)) : effect, {
+    Effect.matchEffect(Effect.isEffect(effect) ? effect : Effect.suspend(() => effect(error)), {
       onSuccess: (value) => Effect.succeed<Answer<A>>({ value, from: "fallback" }),
       onFailure: () => Effect.succeed(undefined)
     })
@@ -207,27 +207,32 @@ type Told<One> = (One extends Rung<unknown, infer E, unknown, boolean> ? (error:
  * @category combinators
  * @since 0.1.0
  */
-export const withFallback = <Rungs extends ReadonlyArray<AnyRung>>(...rungs: Rungs) =>
-<A, E extends Told<Rungs[number]>, R>(
-  self: Effect.Effect<A, E, R>
-): Effect.Effect<
-  Served<A | Value<Rungs[number]>, E>,
-  [Sure<Rungs[number]>] extends [never] ? E : Exclude<E, CircuitRejected>,
-  R | Needs<Rungs[number]>
-> =>
-  Effect.suspend(() => {
-    const heard: { outcome: Outcome.Outcome | undefined } = { outcome: undefined }
-    return Effect.flatMap(
-      Effect.exit(Effect.provideService(self, Heard, heard)),
-      (exit): Effect.Effect<Served<unknown, E>, E, unknown> => {
-        if (Exit.isFailure(exit)) {
-          return climbsDown(exit.cause, heard.outcome) ? climb(rungs, exit.cause) : Effect.failCause(exit.cause)
+export const withFallback =
+  <Rungs extends ReadonlyArray<AnyRung>>(...rungs: Rungs) =>
+  <A, E extends Told<Rungs[number]>, R>(
+    self: Effect.Effect<A, E, R>
+  ): Effect.Effect<
+    Served<A | Value<Rungs[number]>, E>,
+    [Sure<Rungs[number]>] extends [never] ? E : Exclude<E, CircuitRejected>,
+    R | Needs<Rungs[number]>
+  > =>
+    Effect.withFiber((fiber) => {
+      const outer = fiber.getRef(Heard)
+      const heard: { outcome: Outcome.Outcome | undefined } = { outcome: undefined }
+      return Effect.flatMap(
+        Effect.exit(Effect.provideService(self, Heard, heard)),
+        (exit): Effect.Effect<Served<unknown, E>, E, unknown> => {
+          if (outer !== undefined) outer.outcome = heard.outcome
+          if (Exit.isFailure(exit)) {
+            return climbsDown(exit.cause, heard.outcome) ? climb(rungs, exit.cause) : Effect.failCause(exit.cause)
+          }
+          const served = Effect.succeed<Served<unknown, E>>({ value: exit.value, from: "primary" })
+          // An answer that the breaker's classifier found bad is served, for it is the primary's, but not remembered.
+          if ((heard.outcome?._tag ?? "Success") !== "Success") return served
+          return Effect.andThen(Effect.forEach(rungs, ({ learn }) => learn?.(exit.value) ?? Effect.void), served)
         }
-        const served = Effect.succeed<Served<unknown, E>>({ value: exit.value, from: "primary" })
-        return Effect.andThen(Effect.forEach(rungs, ({ learn }) => learn?.(exit.value) ?? Effect.void), served)
-      }
-    )
-  }) as never
+      )
+    }) as never
 
 /**
  * Drops the provenance of an answer.
@@ -244,7 +249,7 @@ const withNow = <A>(f: (now: number) => A): Effect.Effect<A> =>
   Effect.withFiberSucceed((fiber) => f(Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000))
 
 const climbsDown = (cause: Cause.Cause<unknown>, outcome: Outcome.Outcome | undefined): boolean => {
-  if (Cause.hasInterrupts(cause)) return false
+  if (Cause.hasInterruptsOnly(cause)) return false
   return Cause.squash(cause) instanceof CircuitRejected || outcome?._tag !== "Ignored"
 }
 
@@ -257,8 +262,10 @@ const climb = <E>(
   const next = (i: number): Effect.Effect<Served<unknown, E>, E, unknown> => {
     const rung = rungs[i]
     if (rung === undefined) return Effect.failCause(cause)
-    return Effect.flatMap(rung.answer(error as never), (answer) =>
-      answer === undefined ? next(i + 1) : Effect.succeed({ ...answer, ...retryAfter, cause: error }))
+    return Effect.flatMap(
+      rung.answer(error as never),
+      (answer) => answer === undefined ? next(i + 1) : Effect.succeed({ ...answer, ...retryAfter, cause: error })
+    )
   }
   return next(0)
 }

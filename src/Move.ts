@@ -27,7 +27,8 @@ const tell = (self: Mutable, at: number, from: State["_tag"], openFor?: number):
 }
 
 /** @internal */
-export const evidenceOf = (state: State): Evidence.Evidence | undefined => "evidence" in state ? state.evidence : undefined
+export const evidenceOf = (state: State): Evidence.Evidence | undefined =>
+  "evidence" in state ? state.evidence : undefined
 
 /** @internal */
 export const isDown = (state: State): boolean => state._tag === "Open" || state._tag === "Isolated"
@@ -76,7 +77,7 @@ export const trip = (self: Mutable, now: number, outcome: Outcome.Trip): void =>
 /** @internal */
 export const noteFailure = (self: Mutable, now: number, outcome: Outcome.Failure | Outcome.Trip): void => {
   self.counts.failures++
-  self.lastFailure = { at: now, kind: outcome.kind, message: outcome.message }
+  self.lastFailure = { at: now, kind: text(outcome.kind), message: text(outcome.message) }
   if (outcome._tag === "Trip" || outcome.retryAfter === undefined) return
   const hint = Math.min(Duration.toMillis(outcome.retryAfter), self.rules.maxRetryAfter)
   self.hintUntil = Math.max(self.hintUntil, now + hint)
@@ -89,8 +90,15 @@ export const throttle = (self: Mutable, now: number, { kind, message, retryAfter
   if (!isShut(self, now)) self.gateSince = now
   if (now + pause <= self.gateUntil) return
   self.gateUntil = now + pause
-  self.gateCause = because(self, { rule: "throttled", value: pause, failure: { at: now, kind, message } })
+  self.gateCause = because(self, {
+    rule: "throttled",
+    value: pause,
+    failure: { at: now, kind: text(kind), message: text(message) }
+  })
 }
+
+// What a classifier takes from an error it does not know may be anything: a status, say.
+const text = (value: unknown): string | undefined => value === undefined || value === null ? undefined : String(value)
 
 /** @internal */
 export const isShut = (self: Mutable, now: number): boolean => {

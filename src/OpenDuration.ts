@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -37,8 +38,9 @@ export const make = (
     return () => () => millis
   }
   const schedule: Schedule.Schedule<unknown, number> = openDuration
-  if (Exit.isFailure(Effect.runSyncExit(replay(schedule, 1)))) {
-    throw new RangeError(`${where}: openDuration must be a schedule with at least one delay, got one with none`)
+  const first = Effect.runSyncExit(replay(schedule, 1))
+  if (Exit.isFailure(first)) {
+    throw new RangeError(`${where}: openDuration must be a schedule with ${String(Cause.squash(first.cause))}`)
   }
   return (context) => (opening) => {
     const delay = Effect.runSyncExitWith(context)(replay(schedule, opening))
@@ -54,9 +56,10 @@ const replay = (schedule: Schedule.Schedule<unknown, number>, openings: number):
     for (let opening = 1; opening <= openings; opening++) {
       const next = yield* Effect.exit(step(spent, opening))
       if (Exit.isFailure(next)) break
-      delay = Math.max(Duration.toMillis(next.value[1]), 0)
-      if (!Number.isFinite(delay)) return yield* Effect.fail("an infinite delay")
+      const millis = Math.max(Duration.toMillis(next.value[1]), 0)
+      if (!Number.isFinite(millis)) return delay ?? (yield* Effect.fail("finite delays, got an infinite one"))
+      delay = millis
       spent += delay
     }
-    return delay ?? (yield* Effect.fail("no delay"))
+    return delay ?? (yield* Effect.fail("at least one delay, got one with none"))
   })

@@ -94,9 +94,10 @@ export interface Trip {
 export type Outcome = Success | Failure | Ignored | Throttled | Trip
 
 const word = Schema.optional(Schema.String)
+// Checked as the number it is in JSON: `Duration` takes `NaN` for zero.
 const pause = Schema.optional(
-  Schema.DurationFromMillis.check(
-    Schema.makeFilter((value) => Setting.millis("Outcome", "a duration", Duration.toMillis(value)))
+  Schema.Number.check(Schema.makeFilter((value) => Setting.millis("Outcome", "a duration", value))).pipe(
+    Schema.decodeTo(Schema.DurationFromMillis)
   )
 )
 
@@ -212,20 +213,17 @@ export const trip = (options?: {
 }
 
 /**
- * Tells whether a value is an `Outcome`, by its tag.
+ * Tells whether a value is an `Outcome`, its durations included.
  *
  * @category guards
  * @since 0.1.0
  */
 export const isOutcome = (value: unknown): value is Outcome => {
-  switch ((value as { readonly _tag?: unknown } | null | undefined)?._tag) {
-    case "Success":
-    case "Failure":
-    case "Ignored":
-    case "Throttled":
-    case "Trip":
-      return true
-    default:
-      return false
-  }
+  const { _tag, openFor, retryAfter } = Object(value) as Record<string, unknown>
+  return (_tag === "Success" || _tag === "Failure" || _tag === "Ignored" || _tag === "Throttled" || _tag === "Trip") &&
+    isPause(openFor) && isPause(retryAfter)
 }
+
+const isPause = (value: unknown): boolean =>
+  value === undefined ||
+  (Duration.isDuration(value) && Duration.isFinite(value) && Duration.toMillis(value) >= 0)

@@ -79,7 +79,9 @@ export interface Rules {
   readonly successes: number
   readonly outOf: number
   readonly lease: number
-  readonly ramp: { readonly shares: ReadonlyArray<number>; readonly every: number; readonly minimumCalls: number } | undefined
+  readonly ramp:
+    | { readonly shares: ReadonlyArray<number>; readonly every: number; readonly minimumCalls: number }
+    | undefined
   readonly jitter: number
   readonly maxRetryAfter: number
   readonly throttleDuration: number
@@ -113,7 +115,13 @@ export const rules = (options: Options = {}, where = "Breaker.make"): Rules => {
     Setting.count(where, "halfOpen.outOf", outOf),
     Setting.rule(outOf >= successes, where, "halfOpen.outOf", `at least halfOpen.successes (${successes})`, outOf),
     Setting.count(where, "halfOpen.concurrency", concurrency),
-    Setting.rule(jitter >= 0 && jitter <= 1, where, "jitter", "a number from 0 to 1", jitter)
+    Setting.rule(
+      typeof jitter === "number" && jitter >= 0 && jitter <= 1,
+      where,
+      "jitter",
+      "a number from 0 to 1",
+      jitter
+    )
   )
   const open = options.openDuration ?? 60_000
   const openFor = typeof open === "function" ? undefined : millis("openDuration", open)

@@ -40,8 +40,7 @@ export interface Settings {
 export const settings = (options: Omit<Options, "name">, where = "Breaker.make"): Settings => {
   const { classify, mode = "enforce", openDuration, ...rest } = options
   const openFor = openDuration === undefined ? undefined : OpenDuration.make(openDuration, where)
-  const modes: ReadonlyArray<string> = ["enforce", "observe", "off"]
-  Setting.enforce(Setting.rule(modes.includes(mode), where, "mode", modes.join(", ").replace(/, (?=o\w+$)/, " or "), mode))
+  checkMode(mode, where)
   const rules = Circuit.rules(rest, where)
   return {
     rules: openFor === undefined ? () => rules : (context) => ({ ...rules, openDuration: openFor(context) }),
@@ -49,6 +48,10 @@ export const settings = (options: Omit<Options, "name">, where = "Breaker.make")
     mode
   }
 }
+
+/** @internal */
+export const checkMode = (mode: string, where: string): void =>
+  Setting.enforce(Setting.rule(/^(enforce|observe|off)$/.test(mode), where, "mode", "enforce, observe or off", mode))
 
 /** @internal */
 export const checkName = (name: string, where: string, option: string): void =>

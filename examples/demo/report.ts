@@ -24,11 +24,14 @@ export const tally = (began: number): Tally => ({
 
 /** Notes how long a caller waited for a call that then failed. */
 export const primary = <A, E, R>(tally: Tally, call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(Clock.currentTimeMillis, (began) =>
-    Effect.tapError(call, () =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        tally.waitedOnFailures += now - began
-      })))
+  Effect.flatMap(
+    Clock.currentTimeMillis,
+    (began) =>
+      Effect.tapError(call, () =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          tally.waitedOnFailures += now - began
+        }))
+  )
 
 /** Notes what a caller got, and when. */
 export const timed = <R>(
@@ -89,7 +92,9 @@ export const screen = (seconds: number) => {
         if (event.to === "Open") tally.opened.push(at)
         if (event.to === "Closed") tally.closed.push(at)
         const why = event.to === "Open" && event.cause
-          ? `: ${event.cause.rule}${event.cause.failure?.message ? `, last failure "${event.cause.failure.message}"` : ""}`
+          ? `: ${event.cause.rule}${
+            event.cause.failure?.message ? `, last failure "${event.cause.failure.message}"` : ""
+          }`
           : ""
         print(`${inSeconds(at).padStart(7)}  ${paint(colours[event.to], `circuit ${event.from} → ${event.to}`)}${why}`)
       }),
@@ -129,8 +134,14 @@ export const table = (guarded: Side, bare: Side): string => {
     ["", "with effect-breaker", "without"],
     ["calls asked", String(guarded.tally.asked), String(bare.tally.asked)],
     ["calls that reached the provider", reached(guarded), reached(bare)],
-    ...found.map((outage) => [`  of these while it was ${outage.name}`, reached(guarded, outage), reached(bare, outage)] as const),
-    ["callers waited on calls that failed", inSeconds(guarded.tally.waitedOnFailures), inSeconds(bare.tally.waitedOnFailures)],
+    ...found.map((outage) =>
+      [`  of these while it was ${outage.name}`, reached(guarded, outage), reached(bare, outage)] as const
+    ),
+    [
+      "callers waited on calls that failed",
+      inSeconds(guarded.tally.waitedOnFailures),
+      inSeconds(bare.tally.waitedOnFailures)
+    ],
     ["answers from the provider", served(guarded, "primary"), served(bare, "primary")],
     ["answers from the last good one", served(guarded, "cached"), "0"],
     ["answers from the safe default", served(guarded, "default"), "0"],
