@@ -280,6 +280,7 @@ export function firstOrLast<F>(guard: Guard): F {
 }
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
+type AnyEffect = Effect.Effect<unknown, unknown, unknown>
 
 const NANOS = 1_000_000
 
@@ -325,8 +326,8 @@ export class BreakerImpl implements Breaker {
     return firstOrLast((self, options) => this.guard(self, options?.classify))
   }
 
-  guard(self: Effect.Effect<unknown, unknown, unknown>, classify = this.settings.classify): Guarded {
-    return new Guarded(this, self, classify)
+  guard(self: AnyEffect, classify = this.settings.classify): AnyEffect {
+    return new Guarded(this, self, classify) as never
   }
 
   get admit(): Breaker["admit"] {
@@ -449,27 +450,20 @@ export class BreakerImpl implements Breaker {
 // Rounded up: whoever comes back after it must not come a moment too early.
 const duration = (millis: number): Duration.Duration => Duration.millis(Math.ceil(millis))
 
-/**
- * An effect under a breaker. Every run of it makes one `Call`, and the call asks *inside* the frame that settles it: a
- * fiber may give way between any two steps, and a permit taken before the frame stands would be lost to an interrupt.
- *
- * @internal
- */
-export class Guarded {
+// An effect under a breaker. It asks *inside* the frame that settles: a fiber may give way between any two steps, and a
+// permit taken before the frame stands would be lost to an interrupt.
+class Guarded {
   readonly breaker: BreakerImpl
-  readonly self: Effect.Effect<unknown, unknown, unknown>
+  readonly self: AnyEffect
   readonly classify: Classify | undefined
-  constructor(breaker: BreakerImpl, self: Guarded["self"], classify: Classify | undefined) {
+  constructor(breaker: BreakerImpl, self: AnyEffect, classify: Classify | undefined) {
     this.breaker = breaker
     this.self = self
     this.classify = classify
   }
 }
 
-/** @internal */
-export interface Guarded extends Effect.Effect<unknown, unknown, unknown> {}
-
-const evaluate = function(this: Guarded, fiber: AnyFiber): Effect.Effect<unknown, unknown, unknown> {
+const evaluate = function(this: Guarded, fiber: AnyFiber): AnyEffect {
   const { breaker, classify, self } = this
   // A refusal takes no permit, and needs no frame.
   if (breaker.isRefusing(fiber)) return breaker.refused(breaker.ask(fiber) as Circuit.Refusal)
@@ -485,7 +479,7 @@ const evaluate = function(this: Guarded, fiber: AnyFiber): Effect.Effect<unknown
   return next
 }
 
-const primitive = Effectable.Prototype<Guarded>({ label: "Guarded", evaluate })
+const primitive = Effectable.Prototype<AnyEffect>({ label: "Guarded", evaluate: evaluate as never })
 
 // Copied onto the prototype itself, not put behind it: the run loop looks `evaluate` up at every step.
 Object.assign(Guarded.prototype, primitive)
@@ -495,5 +489,5 @@ const EVALUATE = Object.entries(primitive).find((entry) => entry[1] === evaluate
 
 // Takes the first step of an effect here and now. Of a frame that is to stand where it stands, without giving way before
 // the permit is taken: the run loop would look for a reason to yield in between.
-const step = (effect: Effect.Effect<unknown, unknown, unknown>, fiber: AnyFiber): ReturnType<typeof evaluate> =>
-  (effect as never as Record<string, typeof evaluate>)[EVALUATE]!.call(effect as Guarded, fiber)
+const step = (effect: AnyEffect, fiber: AnyFiber): AnyEffect =>
+  (effect as never as Record<string, typeof evaluate>)[EVALUATE]!.call(effect as never, fiber)

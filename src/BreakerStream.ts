@@ -128,7 +128,7 @@ const checked = (given: unknown): Checked => {
     return Setting.durationMillis("BreakerStream.withBreaker", option, input, true)
   }
   return {
-    classify: options?.classify,
+    classify: options?.classify?.bind(options),
     firstElement: deadline("firstElement"),
     idle: deadline("idle"),
     total: deadline("total")

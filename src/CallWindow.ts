@@ -319,8 +319,9 @@ class CallsMemory extends Front implements Memory {
     const flags = this.flags ??= this.ring()
     const slot = number & this.mask
     this.tally(flags[slot]!, -1)
-    flags[slot] = flag === 0 ? 0 : flags[slot]! | flag
-    this.tally(flags[slot]!, 1)
+    const flagged = flag === 0 ? 0 : flags[slot]! | flag
+    flags[slot] = flagged
+    this.tally(flagged, 1)
   }
 
   private ring(): Uint8Array {
@@ -364,6 +365,7 @@ interface Bucket {
 // The buckets that hold a call, oldest first.
 class DurationMemory extends Front implements Memory {
   private readonly held: Array<Bucket> = []
+  private index = -Infinity
   private readonly buckets: number
   private readonly width: number
 
@@ -383,13 +385,8 @@ class DurationMemory extends Front implements Memory {
   }
 
   expire(now: number): void {
-    const oldest = Math.floor(now / this.width) - this.buckets
-    while (this.held.length > 0 && this.held[0]!.index <= oldest) {
-      const { calls, failures, slow } = this.held.shift()!
-      this.calls -= calls
-      this.failures -= failures
-      this.slow -= slow
-    }
+    const index = Math.floor(now / this.width)
+    if (index > this.index) this.turn(index)
   }
 
   enter(number: number, now: number): void {
@@ -399,14 +396,24 @@ class DurationMemory extends Front implements Memory {
     for (let next = this.reached + 1; next <= number && this.gone.size > 0; next++) {
       if (this.gone.delete(next)) entering--
     }
-    const index = Math.floor(now / this.width)
     let last = this.held[this.held.length - 1]
-    if (last === undefined || last.index < index) {
-      this.held.push(last = { index, first: this.reached + 1, calls: 0, failures: 0, slow: 0 })
+    if (last === undefined || last.index < this.index) {
+      this.held.push(last = { index: this.index, first: this.reached + 1, calls: 0, failures: 0, slow: 0 })
     }
     last.calls += entering
     this.calls += entering
     this.reached = number
+  }
+
+  // Time has come to another bucket: every one that is too old goes, however long it has been.
+  private turn(index: number): void {
+    this.index = index
+    while (this.held.length > 0 && this.held[0]!.index <= index - this.buckets) {
+      const { calls, failures, slow } = this.held.shift()!
+      this.calls -= calls
+      this.failures -= failures
+      this.slow -= slow
+    }
   }
 
   // Counts for the bucket that a call entered in, if the window still holds it.

@@ -114,14 +114,15 @@ export const make = (
  *
  * **Details**
  *
- * A closed circuit under a policy of mere counts does not. While this is false the machine makes nothing of `now`, so a
- * caller may spare itself the look at the clock.
+ * A closed circuit under a policy of mere counts does not, while it has no failure to judge. While this is false the
+ * machine makes nothing of `now`, so a caller may spare itself the look at the clock.
  *
  * @category asking
  * @since 0.1.0
  */
-export const readsTime = (circuit: Circuit): boolean =>
-  circuit.rules.plan.timed || circuit.cell.current._tag !== "Closed" || circuit.gateUntil !== -Infinity
+export const readsTime = ({ cell: { current }, gateUntil, rules }: Circuit): boolean =>
+  rules.plan.timed || gateUntil !== -Infinity || current._tag !== "Closed" ||
+  (current.evidence !== undefined && current.evidence.isSuspicious())
 
 /**
  * Tells whether the next ask is refused for certain: it gets no permit, and nothing but a count changes.

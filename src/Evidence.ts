@@ -9,7 +9,7 @@
  */
 import * as CallWindow from "./CallWindow.ts"
 import * as Setting from "./internal/Setting.ts"
-import type * as TripPolicy from "./TripPolicy.ts"
+import * as TripPolicy from "./TripPolicy.ts"
 
 /**
  * Why a policy trips: the rule, what it saw and what its limit is.
@@ -101,6 +101,7 @@ export const compile = (policy: TripPolicy.TripPolicy): Plan => {
     rules.push({ rule, limit, memory, minimumCalls, belowMinimum: belowMinimum?.failures ?? Infinity })
   }
   const visit = (one: TripPolicy.TripPolicy): void => {
+    TripPolicy.checked(one)
     if (one._tag === "Consecutive") add("consecutive", one.failures)
     else if (one._tag === "FailureRate") add("failureRate", one.threshold, one.window, one)
     else if (one._tag === "SlowRate") add("slowRate", one.threshold, one.window, one)
@@ -224,6 +225,12 @@ export class Evidence {
       call = newer
     }
     return verdict
+  }
+
+  /** Whether even a success may bring a verdict: one call more, and the window holds enough to judge its failures. */
+  isSuspicious(): boolean {
+    for (let i = 0; i < this.memories.length; i++) if (this.memories[i]!.failures > 0) return true
+    return false
   }
 
   /** The window as it reads now: of the first rule that counts failures, and of the first that counts slow calls. */

@@ -98,7 +98,8 @@ export const throttle = (self: Mutable, now: number, { kind, message, retryAfter
 }
 
 // What a classifier takes from an error it does not know may be anything: a status, say.
-const text = (value: unknown): string | undefined => value === undefined || value === null ? undefined : String(value)
+const text = (value: unknown): string | undefined =>
+  typeof value === "string" || typeof value === "number" ? `${value}` : undefined
 
 /** @internal */
 export const isShut = (self: Mutable, now: number): boolean => {

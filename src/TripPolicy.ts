@@ -264,7 +264,8 @@ const problem = (policy: TripPolicy): Setting.Problem => {
   }
 }
 
-const checked = <P extends TripPolicy>(policy: P): P => {
+/** @internal A policy made by hand passes no constructor: it is checked when it is put to use. */
+export const checked = <P extends TripPolicy>(policy: P): P => {
   Setting.enforce(problem(policy))
   return policy
 }

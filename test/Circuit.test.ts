@@ -361,6 +361,16 @@ describe("Circuit", () => {
       assert.strictEqual(state(), "Open")
     })
 
+    it("reads the time of a success that may trip a share (rule 15)", () => {
+      const { circuit, fail } = history({
+        tripPolicy: TripPolicy.failureRate({ threshold: 0.5, minimumCalls: 2, window: CallWindow.lastCalls(4) })
+      })
+
+      fail(1)
+
+      assert.strictEqual(Circuit.readsTime(circuit), true)
+    })
+
     it("reads the time only where a rule or a state needs it", () => {
       const { circuit, command } = history()
       const timed = history({

@@ -400,6 +400,21 @@ describe("Circuit", () => {
       assert.deepStrictEqual([older.state(), older.read().window.calls], ["Closed", 1])
     })
 
+    it("does not open at a success on failures that are long out of the window (rule 18)", () => {
+      for (const window of [CallWindow.lastCalls(8, { within: 1000 }), CallWindow.lastDuration(1000)]) {
+        const { asks, fail, later, settle, steps } = history({
+          tripPolicy: TripPolicy.failureRate({ threshold: 0.5, minimumCalls: 8, window })
+        })
+
+        fail(4)
+        const late = asks(4)
+        later(3_600_000)
+        settle(late[0]!, success)
+
+        assert.deepStrictEqual(steps(), [])
+      }
+    })
+
     it("holds the last n of many young calls (rule 18)", () => {
       const { fail, read, succeed } = history({
         tripPolicy: TripPolicy.failureRate({

@@ -49,7 +49,7 @@ export const timed = <R>(
     )
   )
 
-const pretty = process.stdout.isTTY === true && process.env.NO_COLOR === undefined
+const pretty = process.stdout.isTTY && process.env.NO_COLOR === undefined
 const paint = (code: number, text: string): string => pretty ? `\u001b[${code}m${text}\u001b[0m` : text
 const colours = { Closed: 32, HalfOpen: 33, Open: 31, Isolated: 35 }
 const count = (tally: Tally, from: string): number => tally.answers.filter((answer) => answer.from === from).length
