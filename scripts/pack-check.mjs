@@ -7,7 +7,10 @@ import os from "node:os"
 import path from "node:path"
 import { gzipSync } from "node:zlib"
 
+// The root is to be under 8 KB and is not there yet (docs/decisions/0007-the-size-of-the-root.md): until then it must not
+// grow. Lower `most` with every byte won.
 const budget = 8192
+const most = 12_600
 
 const root = path.resolve(import.meta.dirname, "..")
 const manifest = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"))
@@ -88,9 +91,10 @@ const modules = Object.entries(Object.values(bundle.metafile.outputs)[0].inputs)
   .toSorted()
   .toReversed()
 const size = gzipSync(bundle.outputFiles[0].contents, { level: 9 }).length
+console.log(`${size <= budget ? "ok   " : "MISS "} the root is ${size} bytes minified and gzipped, of ${budget}`)
 check(
-  `the root is ${size} bytes minified and gzipped, of ${budget}`,
-  size <= budget ? undefined : `${size - budget} bytes over budget; minified only:\n${modules.join("\n")}`
+  `the root is no larger than it was (${most} bytes)`,
+  size <= most ? undefined : `${size - most} bytes too many; minified only:\n${modules.join("\n")}`
 )
 
 if (failures > 0) process.exitCode = 1

@@ -292,6 +292,7 @@ export class BreakerImpl implements Breaker {
   readonly cell: { current: Circuit.State }
   private readonly listeners: Listeners
   private readonly source: typeof Random.Random["Service"]
+  private clock: Clock.Clock
   // What turns the monotonic clock's time into the wall's, as of when the breaker was made: the machine counts in it, so
   // that every time it tells can be shown, and a wall clock that is set later moves nothing.
   private readonly origin: number
@@ -301,8 +302,8 @@ export class BreakerImpl implements Breaker {
     this.settings = settings
     this.listeners = listeners
     this.source = fiber.getRef(Random.Random)
-    const clock = fiber.getRef(Clock.Clock)
-    this.origin = clock.currentTimeMillisUnsafe() - Number(clock.monotonicTimeNanosUnsafe()) / NANOS
+    this.clock = fiber.getRef(Clock.Clock)
+    this.origin = this.clock.currentTimeMillisUnsafe() - this.monotonic()
     const now = this.now(fiber)
     this.cell = Ref.makeUnsafe(Circuit.closed(now)).ref
     this.circuit = Circuit.make(rules, now, this)
@@ -432,7 +433,12 @@ export class BreakerImpl implements Breaker {
   }
 
   private now(fiber: AnyFiber): number {
-    return this.origin + Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / NANOS
+    this.clock = fiber.getRef(Clock.Clock)
+    return this.origin + this.monotonic()
+  }
+
+  private monotonic(): number {
+    return Number(this.clock.monotonicTimeNanosUnsafe()) / NANOS
   }
 
   private command(order: Circuit.Command): Effect.Effect<void> {

@@ -120,9 +120,11 @@ export const make = (
  * @category asking
  * @since 0.1.0
  */
-export const readsTime = ({ cell: { current }, gateUntil, rules }: Circuit): boolean =>
-  rules.plan.timed || gateUntil !== -Infinity || current._tag !== "Closed" ||
-  (current.evidence !== undefined && current.evidence.isSuspicious())
+export const readsTime = (circuit: Circuit): boolean => {
+  const { cell: { current }, gateUntil, rules } = circuit
+  return rules.plan.timed || gateUntil !== -Infinity || current._tag !== "Closed" ||
+    (current.evidence !== undefined && current.evidence.isSuspicious())
+}
 
 /**
  * Tells whether the next ask is refused for certain: it gets no permit, and nothing but a count changes.
@@ -130,8 +132,10 @@ export const readsTime = ({ cell: { current }, gateUntil, rules }: Circuit): boo
  * @category asking
  * @since 0.1.0
  */
-export const isRefusing = ({ cell: { current }, mode }: Circuit, now: number): boolean =>
-  mode === "enforce" && (current._tag === "Isolated" || (current._tag === "Open" && now < current.until))
+export const isRefusing = (circuit: Circuit, now: number): boolean => {
+  const { cell: { current }, mode } = circuit
+  return mode === "enforce" && (current._tag === "Isolated" || (current._tag === "Open" && now < current.until))
+}
 
 /**
  * Asks for leave to make a call.

@@ -129,9 +129,9 @@ export const OBSERVED = -1
  * @since 0.1.0
  */
 export class Permit implements Evidence.Call {
-  /** @internal */
+  /** The period that it counts in. */
   generation = 0
-  /** @internal */
+  /** When it was given; zero where nothing reads the time. */
   startedAt = 0
   /** Nothing is left to settle: it was, or it was never admitted to be counted. */
   settled = true
