@@ -290,6 +290,8 @@ export class BreakerImpl implements Breaker {
   readonly circuit: Circuit.Circuit
   readonly settings: Settings
   readonly cell: { current: Circuit.State }
+  /** When a map last gave it out. */
+  usedAt = 0
   private readonly listeners: Listeners
   private readonly source: typeof Random.Random["Service"]
   private clock: Clock.Clock
@@ -430,6 +432,13 @@ export class BreakerImpl implements Breaker {
     const error = CircuitRejected.make(this.name, refusal, duration(refusal.retryAfter))
     this.emit({ _tag: "Rejected", error })
     return Exit.fail(error)
+  }
+
+  /** Whether nothing would be lost with it: closed, not throttled, in its own mode, and with no call in flight. */
+  isIdle(fiber: AnyFiber): boolean {
+    const { cell: { current }, counts, gateUntil, mode } = this.circuit
+    return current._tag === "Closed" && counts.inFlight === 0 && mode === this.settings.mode &&
+      gateUntil <= this.now(fiber)
   }
 
   private now(fiber: AnyFiber): number {

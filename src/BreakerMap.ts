@@ -152,20 +152,16 @@ export const layer = (options?: Options | ((key: string) => Policy)): Layer.Laye
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-interface Entry {
-  readonly breaker: Breaker.BreakerImpl
-  readonly mode: Circuit.Mode
-  usedAt: number
-}
+type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-// How many entries a look for one to let go may pass: a map full of open circuits must not make every new one slow.
+// How many a look for one to let go may pass: a map full of open circuits must not make every new one slow.
 const STEPS = 16
 
-// Entries stand in the order of use, but for one that was used a moment ago: to move it each time costs more than it buys.
+// They stand in the order of use, but for one that was used a moment ago: to move it each time costs more than it buys.
 const MOMENTS = 16
 
 class BreakerMapImpl implements BreakerMap {
-  private readonly entries = new Map<string, Entry>()
+  private readonly breakers = new Map<string, Breaker.BreakerImpl>()
   private readonly listeners: Listeners = { current: undefined }
   private readonly configure: (key: string) => { readonly settings: Settings; readonly rules: Circuit.Rules }
   private readonly idle: number
@@ -188,49 +184,42 @@ class BreakerMapImpl implements BreakerMap {
   }
 
   get snapshots(): BreakerMap["snapshots"] {
-    return Effect.suspend(() => Effect.forEach(Array.from(this.entries.values()), ({ breaker }) => breaker.snapshot))
+    return Effect.suspend(() => Effect.forEach(Array.from(this.breakers.values()), ({ snapshot }) => snapshot))
   }
 
   get events(): BreakerMap["events"] {
     return eventsOf(this.listeners)
   }
 
-  private breakerOf(key: string, fiber: Fiber.Fiber<unknown, unknown>): Breaker.BreakerImpl {
+  private breakerOf(key: string, fiber: AnyFiber): Breaker.BreakerImpl {
     const now = Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000
-    if (now >= this.sweepAt) this.sweep(now)
-    let entry = this.entries.get(key)
-    if (entry === undefined) {
+    if (now >= this.sweepAt) {
+      this.sweepAt = now + this.idle / MOMENTS
+      this.letGo(fiber, now, Infinity, ({ usedAt }) => now - usedAt >= this.idle)
+    }
+    let breaker = this.breakers.get(key)
+    if (breaker !== undefined && now - breaker.usedAt < this.idle / MOMENTS) return breaker
+    if (breaker === undefined) {
       checkName(key, "BreakerMap.get", "key")
       const { rules, settings } = this.configure(key)
-      const breaker = new Breaker.BreakerImpl(key, settings, rules, this.listeners, fiber)
-      entry = { breaker, mode: settings.mode, usedAt: now }
-      if (this.entries.size >= this.capacity) this.letGo(now, STEPS, () => this.entries.size >= this.capacity)
-      this.entries.set(key, entry)
-    } else if (now - entry.usedAt >= this.idle / MOMENTS) {
-      entry.usedAt = now
-      this.entries.delete(key)
-      this.entries.set(key, entry)
-    }
-    return entry.breaker
-  }
-
-  private sweep(now: number): void {
-    this.sweepAt = now + this.idle / MOMENTS
-    this.letGo(now, Infinity, (entry) => now - entry.usedAt >= this.idle)
+      breaker = new Breaker.BreakerImpl(key, settings, rules, this.listeners, fiber)
+      this.letGo(fiber, now, STEPS, () => this.breakers.size >= this.capacity)
+    } else this.breakers.delete(key)
+    breaker.usedAt = now
+    this.breakers.set(key, breaker)
+    return breaker
   }
 
   // From the longest unused on, as long as one must go.
-  private letGo(now: number, most: number, must: (entry: Entry) => boolean): void {
-    let steps = Math.min(most, this.entries.size)
-    for (const [key, entry] of this.entries) {
-      if (steps-- === 0 || !must(entry)) return
-      const { cell, counts, gateUntil, mode } = entry.breaker.circuit
-      const mayGo = cell.current._tag === "Closed" && counts.inFlight === 0 && gateUntil <= now && mode === entry.mode
-      this.entries.delete(key)
-      if (mayGo) continue
+  private letGo(fiber: AnyFiber, now: number, most: number, must: (breaker: Breaker.BreakerImpl) => boolean): void {
+    let steps = Math.min(most, this.breakers.size)
+    for (const [key, breaker] of this.breakers) {
+      if (steps-- === 0 || !must(breaker)) return
+      this.breakers.delete(key)
+      if (breaker.isIdle(fiber)) continue
       // One that must stay goes to the end of the row, out of the way of the next look.
-      entry.usedAt = now
-      this.entries.set(key, entry)
+      breaker.usedAt = now
+      this.breakers.set(key, breaker)
     }
   }
 }

@@ -266,6 +266,21 @@ describe("BreakerMap", () => {
     }
   })
 
+  describe("a pause that is over", () => {
+    it.effect("holds no circuit in the map, whatever the wall clock reads", () =>
+      Effect.gen(function*() {
+        yield* TestClock.setTime(1_700_000_000_000)
+        const map = yield* BreakerMap.make({ idleTimeToLive: "1 minute" })
+        const permit = yield* (yield* map.get("paused")).admit
+        yield* permit.settle(Outcome.throttled({ retryAfter: "10 seconds" }))
+
+        yield* TestClock.adjust("2 minutes")
+        yield* map.get("another")
+
+        assert.deepStrictEqual((yield* map.snapshots).map(({ name }) => name), ["another"])
+      }))
+  })
+
   describe("capacity", () => {
     it.effect("lets go the circuit longest unused where a new one would be too many", () =>
       Effect.gen(function*() {
