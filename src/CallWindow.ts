@@ -153,23 +153,25 @@ export interface Tally {
  * @since 0.1.0
  */
 export class Block implements Tally {
+  /** How many calls it holds, known once it is closed. */
   calls = 0
   failures = 0
   slow = 0
   /** No more calls join it. */
   closed = false
+  /** How many calls that were part of it said nothing. */
+  holes = 0
+  /** Its first call, and when that was admitted. */
+  first: number
+  readonly since: number
   /** How many calls it takes, and for how long it takes them. */
   readonly size: number
   readonly span: number
-  readonly since: number
-  constructor(size: number, span: number, since: number) {
+  constructor(size: number, span: number, first: number, since: number) {
     this.size = size
     this.span = span
+    this.first = first
     this.since = since
-  }
-  /** Whether the next call begins another block. */
-  isFull(now: number): boolean {
-    return this.calls >= this.size || now - this.since >= this.span
   }
 }
 
@@ -185,10 +187,10 @@ export class Block implements Tally {
  * @category counting
  * @since 0.1.0
  */
-export const block = (window: CallWindow, now: number, fraction = 1): Block =>
+export const block = (window: CallWindow, first: number, now: number, fraction = 1): Block =>
   window._tag === "LastCalls"
-    ? new Block(2 * fraction * window.calls, fraction * (window.within ?? Infinity), now)
-    : new Block(Infinity, fraction * window.duration, now)
+    ? new Block(2 * fraction * window.calls, fraction * (window.within ?? Infinity), first, now)
+    : new Block(Infinity, fraction * window.duration, first, now)
 
 /**
  * The memory behind one window. Calls are known by their number in order of admission.
@@ -205,7 +207,9 @@ export interface Memory extends Tally {
   readonly reached: number
   /** The calls beyond that which said nothing: they will not enter. */
   readonly gone: Set<number>
-  /** Call `number` came home, or is known to be slow while it still runs. */
+  /** Call `number` came home, and all before it enter with it. */
+  enter(number: number, now: number): void
+  /** The same for one that failed or was slow, or is known to be slow while it still runs. */
   count(number: number, now: number, failed: boolean, slow: boolean): void
   /** Call `number` says nothing, and leaves the window as if it had never been. */
   drop(number: number, now: number, slow: boolean): void
@@ -294,13 +298,16 @@ class CallsMemory extends Front implements Memory {
   }
 
   enter(number: number, now: number): void {
-    if (number > this.reached && this.flags === undefined && this.within === Infinity && this.gone.size === 0) {
+    const entering = number - this.reached
+    if (entering > 0 && this.flags === undefined && this.within === Infinity && this.gone.size === 0) {
       // Nothing to look back on: the window is just as long as it is.
-      this.calls = Math.min(this.calls + number - this.reached, this.size)
+      this.calls = Math.min(this.calls + entering, this.size)
       this.reached = number
       this.tail = number + 1 - this.calls
-      return
-    }
+    } else this.enterEach(number, now)
+  }
+
+  private enterEach(number: number, now: number): void {
     for (let next = this.reached + 1; next <= number; next++) {
       const hole = this.gone.delete(next)
       if (hole) this.flags ??= this.ring()

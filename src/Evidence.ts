@@ -163,6 +163,9 @@ export class Evidence {
   private memories = noMemories
   private oldest: Call | undefined = undefined
   private newest: Call | undefined = undefined
+  // The call, and the moment, with which the next of the blocks is full.
+  private turnsAt = Infinity
+  private turnsWhen = Infinity
   private readonly plan: Plan
 
   constructor(plan: Plan, now: number) {
@@ -171,20 +174,17 @@ export class Evidence {
     this.memories = plan.watched.map((one) => CallWindow.memory(one.window))
     // Two rows of blocks for each window, half a block apart: wherever trouble begins, one block is in its first half.
     this.blocks = plan.watched.flatMap(({ window }) => [
-      CallWindow.block(window, now),
-      CallWindow.block(window, now, 0.5)
+      CallWindow.block(window, 0, now),
+      CallWindow.block(window, 0, now, 0.5)
     ])
+    this.turn(0, now)
   }
 
   /** A call was admitted. */
   admit(call: Call): void {
-    call.number = this.admitted++
-    const { blocks } = this
-    for (let i = 0; i < blocks.length; i++) {
-      const last = blocks[i]!
-      if (last.isFull(call.startedAt)) this.nextBlock(i, call.startedAt)
-      else last.calls++
-    }
+    const number = call.number = this.admitted++
+    const now = call.startedAt
+    if (number >= this.turnsAt || now >= this.turnsWhen) this.turn(number, now)
     call.blocks = this.blocks
     if (this.plan.slowMemories === 0) return
     call.older = this.newest
@@ -196,7 +196,12 @@ export class Evidence {
   /** A call came home and counts. */
   settle(call: Call, failed: boolean, now: number): Verdict | undefined {
     this.streak = failed ? this.streak + 1 : 0
-    const fresh = this.memories.length > 0 ? this.count(call, failed, now, false) : 0
+    if (!failed && now - call.startedAt <= this.plan.slowAfter) {
+      if (this.plan.slowMemories !== 0) this.unlink(call)
+      for (let i = 0; i < this.memories.length; i++) this.memories[i]!.enter(call.number, now)
+      return this.isSuspicious() ? this.judge(undefined, undefined, now) : undefined
+    }
+    const fresh = this.count(call, failed, now, false)
     return this.judge(failed ? call : undefined, fresh === 0 ? undefined : call, now)
   }
 
@@ -208,7 +213,8 @@ export class Evidence {
     if (newest) this.withdraw()
     call.blocks.forEach((block, i) => {
       const slow = (call.marked & (1 << (i >> 1))) !== 0
-      block.calls--
+      if (block.closed) block.calls--
+      else if (!newest) block.holes++
       if (slow) block.slow--
       if (!newest && i % 2 === 0) this.memories[i >> 1]!.drop(call.number, now, slow)
     })
@@ -229,7 +235,10 @@ export class Evidence {
 
   /** Whether even a success may bring a verdict: one call more, and the window holds enough to judge its failures. */
   isSuspicious(): boolean {
-    for (let i = 0; i < this.memories.length; i++) if (this.memories[i]!.failures > 0) return true
+    for (let i = 0; i < this.memories.length; i++) {
+      const { failures, slow } = this.memories[i]!
+      if (failures > 0 || slow > 0) return true
+    }
     return false
   }
 
@@ -248,12 +257,21 @@ export class Evidence {
     }
   }
 
-  // The calls before keep the array of blocks that they were given.
-  private nextBlock(i: number, now: number): void {
-    this.blocks[i]!.closed = true
-    const next = CallWindow.block(this.plan.watched[i >> 1]!.window, now)
-    next.calls = 1
-    this.blocks = this.blocks.with(i, next)
+  // Call `number` begins a new block where one is full. The calls before keep the array that they were given.
+  private turn(number: number, now: number): void {
+    this.turnsAt = this.turnsWhen = Infinity
+    this.blocks = this.blocks.map((last, i) => {
+      const calls = number - last.first - last.holes
+      const full = calls >= last.size || now - last.since >= last.span
+      const block = full ? CallWindow.block(this.plan.watched[i >> 1]!.window, number, now) : last
+      if (full) {
+        last.closed = true
+        last.calls = calls
+      }
+      this.turnsAt = Math.min(this.turnsAt, block.first + block.holes + block.size)
+      this.turnsWhen = Math.min(this.turnsWhen, block.since + block.span)
+      return block
+    })
   }
 
   // Counts what is new about a call: that it came home, and how, or, while it runs, that it takes too long. Gives the
@@ -313,6 +331,7 @@ export class Evidence {
   // With the newest number go those before it that said nothing either.
   private withdraw(): void {
     this.admitted--
+    for (const block of this.blocks) block.first = Math.min(block.first, this.admitted)
     const last = this.admitted - 1
     if (this.memories.length === 0 || !this.memories.every(({ gone }) => gone.has(last))) return
     for (const { gone } of this.memories) gone.delete(last)
