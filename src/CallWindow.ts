@@ -153,8 +153,9 @@ export interface Tally {
  * @since 0.1.0
  */
 export class Block implements Tally {
-  /** How many calls it holds, known once it is closed. */
+  /** How many calls it holds, known once it is closed; and the least that it is judged by, should too many say nothing. */
   calls = 0
+  least = 0
   failures = 0
   slow = 0
   /** No more calls join it. */

@@ -267,6 +267,7 @@ export class Evidence {
       if (full) {
         last.closed = true
         last.calls = calls
+        last.least = 0.75 * calls
       }
       this.turnsAt = Math.min(this.turnsAt, block.first + block.holes + block.size)
       this.turnsWhen = Math.min(this.turnsWhen, block.since + block.span)
@@ -335,6 +336,9 @@ export class Evidence {
     const last = this.admitted - 1
     if (this.memories.length === 0 || !this.memories.every(({ gone }) => gone.has(last))) return
     for (const { gone } of this.memories) gone.delete(last)
+    // Its number will be given to another, which is no hole.
+    for (const block of this.blocks) if (last >= block.first) block.holes--
+    this.turnsAt = 0
     this.withdraw()
   }
 
@@ -355,7 +359,7 @@ const streakOf = (value: number, limit: number): Verdict => ({ rule: "consecutiv
 
 // A block that calls may still join is judged as if they all went well.
 const ofBlock = (rule: Rule, block: CallWindow.Block): Verdict | undefined =>
-  over(rule, block, block.closed ? block.calls : block.size, 2)
+  over(rule, block, block.closed ? Math.max(block.calls, block.least) : block.size, 2)
 
 const over = (rule: Rule, tally: CallWindow.Tally, calls: number, windows: number): Verdict | undefined => {
   if (calls < rule.minimumCalls) return undefined

@@ -140,6 +140,8 @@ interface Load extends Latencies {
   readonly share: number
   /** Until then one call in twenty fails. */
   readonly from?: number
+  /** The share of calls that end ignored, as soon as a failure would or sooner; of the others `share` fail. */
+  readonly ignored?: number
   readonly seed: number
 }
 
@@ -211,23 +213,27 @@ const simulate = (
   })
 
   const agenda = new Agenda()
-  const running: Array<{ readonly failed: boolean; readonly permits: ReadonlyArray<Circuit.Permit | undefined> }> = []
+  const running: Array<
+    { readonly outcome: Outcome.Outcome; readonly permits: ReadonlyArray<Circuit.Permit | undefined> }
+  > = []
   const free: Array<number> = []
   const begin = (at: number): void => {
-    const failed = random() < (at < (load.from ?? 0) ? 0.05 : load.share)
-    fates.push(failed)
+    const ignored = load.ignored !== undefined && random() < load.ignored
+    const failed = !ignored && random() < (at < (load.from ?? 0) ? 0.05 : load.share)
+    if (!ignored) fates.push(failed)
     const slot = free.pop() ?? running.length
-    running[slot] = { failed, permits: circuits.map((circuit) => circuit.ask(at)) }
-    agenda.add(at + (failed ? load.failure : load.success).draw(random), slot)
+    const outcome = ignored ? Outcome.ignored : failed ? failure : success
+    running[slot] = { outcome, permits: circuits.map((circuit) => circuit.ask(at)) }
+    agenda.add(at + (failed || ignored ? load.failure : load.success).draw(random) * (ignored ? random() : 1), slot)
   }
   const settleNext = (): number => {
     const at = agenda.next
     const slot = agenda.take()
-    const { failed, permits } = running[slot]!
+    const { outcome, permits } = running[slot]!
     free.push(slot)
     for (let i = 0; i < circuits.length; i++) {
       const permit = permits[i]
-      if (permit !== undefined) circuits[i]!.settle(permit, failed ? failure : success, at)
+      if (permit !== undefined) circuits[i]!.settle(permit, outcome, at)
     }
     return at
   }
@@ -372,6 +378,39 @@ describe("FairShare", () => {
               contenders.flatMap(({ name }, i) =>
                 late(openings[i], from, bounds[i]!) ? [[name, openings[i]?.at, from + bounds[i]!]] : []
               ),
+              []
+            )
+          })
+        }
+      }
+    }
+  })
+
+  describe("where calls end ignored", () => {
+    for (const ignored of [0.25, 0.5, 0.9]) {
+      for (const pair of latencies.slice(0, 5)) {
+        for (const arriving of ["steady", "poisson"] as const) {
+          const fine: Load = { ...pair, arrivals: arriving, share: 0.35, seed: 7, ignored }
+          const down: Load = { ...pair, arrivals: arriving, share: 0.8, seed: 7, ignored }
+
+          it(`stays closed though ${100 * ignored} % do: ${nameOf(fine)} (rule 10, rule 15)`, () => {
+            const openings = simulate(fine, contenders, 30_000)
+
+            // Where few calls overlap chance may have its way, as it has with any window of a hundred calls.
+            const unfair = openings.filter((opening) => opening !== undefined && opening.doomed < 50)
+            assert.deepStrictEqual(unfair, [])
+          })
+
+          // Calls that run count as good, those too that will say nothing: where nine of ten do, they hide the others.
+          if (ignored === 0.9) continue
+          it(`opens though ${100 * ignored} % do: ${nameOf(down)} (rule 10, rule 15)`, () => {
+            // Fewer calls count: those of a window take that much longer to come.
+            const bounds = contenders.map((contender) => 3 * measure(down, contender) / (1 - ignored))
+
+            const openings = simulate(down, contenders, Math.max(...bounds))
+
+            assert.deepStrictEqual(
+              contenders.flatMap(({ name }, i) => late(openings[i], 0, bounds[i]!) ? [[name, openings[i]?.at]] : []),
               []
             )
           })
