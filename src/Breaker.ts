@@ -397,8 +397,13 @@ export class BreakerImpl implements Breaker {
     }
   }
 
-  isRefusing(fiber: AnyFiber): boolean {
-    return this.cell.current._tag !== "Closed" && Circuit.isRefusing(this.circuit, this.now(fiber))
+  // One look at the clock for both questions: between two the opening may end, and the second be given a permit.
+  refuseOutright(fiber: AnyFiber): Exit.Exit<never, CircuitRejected.CircuitRejected> | undefined {
+    if (this.cell.current._tag === "Closed") return undefined
+    const now = this.now(fiber)
+    if (!Circuit.isRefusing(this.circuit, now)) return undefined
+    const answer = Circuit.admit(this.circuit, now)
+    return answer instanceof Circuit.Refusal ? this.refused(answer) : undefined
   }
 
   ask(fiber: AnyFiber, permit?: Circuit.Permit): Circuit.Permit | Circuit.Refusal {
@@ -416,12 +421,13 @@ export class BreakerImpl implements Breaker {
     classify: Classify | undefined,
     fiber: AnyFiber
   ): Effect.Effect<void> | undefined {
+    const heard = fiber.getRef(Heard)
     if (classify === undefined && exit._tag === "Success") {
+      if (heard !== undefined) heard.outcome = Outcome.success
       this.settle(permit, Outcome.success, fiber)
       return undefined
     }
     const [outcome, complaint] = outcomeOf(exit, classify, this.name)
-    const heard = fiber.getRef(Heard)
     // An interrupted call says nothing of the ones that it was interrupted for.
     if (heard !== undefined && !isInterrupted(exit)) heard.outcome = outcome
     this.settle(permit, outcome, fiber)
@@ -481,7 +487,8 @@ class Guarded {
 const evaluate = function(this: Guarded, fiber: AnyFiber): AnyEffect {
   const { breaker, classify, self } = this
   // A refusal takes no permit, and needs no frame.
-  if (breaker.isRefusing(fiber)) return breaker.refused(breaker.ask(fiber) as Circuit.Refusal)
+  const refused = breaker.refuseOutright(fiber)
+  if (refused !== undefined) return refused
   let permit: Circuit.Permit | undefined = undefined
   const frame = Effect.onExitPrimitive(
     self,

@@ -158,7 +158,7 @@ type AnyFiber = Fiber.Fiber<unknown, unknown>
 const STEPS = 16
 
 // They stand in the order of use, but for one that was used a moment ago: to move it each time costs more than it buys.
-const MOMENTS = 16
+const A_MOMENT = 100
 
 class BreakerMapImpl implements BreakerMap {
   private readonly breakers = new Map<string, Breaker.BreakerImpl>()
@@ -194,11 +194,11 @@ class BreakerMapImpl implements BreakerMap {
   private breakerOf(key: string, fiber: AnyFiber): Breaker.BreakerImpl {
     const now = Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000
     if (now >= this.sweepAt) {
-      this.sweepAt = now + this.idle / MOMENTS
+      this.sweepAt = now + this.idle / 16
       this.letGo(fiber, now, Infinity, ({ usedAt }) => now - usedAt >= this.idle)
     }
     let breaker = this.breakers.get(key)
-    if (breaker !== undefined && now - breaker.usedAt < this.idle / MOMENTS) return breaker
+    if (breaker !== undefined && now - breaker.usedAt < A_MOMENT) return breaker
     if (breaker === undefined) {
       checkName(key, "BreakerMap.get", "key")
       const { rules, settings } = this.configure(key)

@@ -124,14 +124,26 @@ export const lastDuration = (
   return window
 }
 
-const problem = (window: CallWindow): Setting.Problem =>
-  window._tag === "LastCalls"
-    ? Setting.count("CallWindow.lastCalls", "calls", window.calls) ??
-      (window.within === undefined
-        ? undefined
-        : Setting.millis("CallWindow.lastCalls", "within", window.within, true))
-    : Setting.millis("CallWindow.lastDuration", "duration", window.duration, true) ??
-      Setting.count("CallWindow.lastDuration", "buckets", window.buckets)
+// The ring of a window has room for twice as many calls.
+const MOST_CALLS = 1_000_000
+
+/** @internal What is wrong with a window, however it was made. */
+export const problem = (window: CallWindow): Setting.Problem =>
+  Setting.tagged("CallWindow", "a window", window, ["LastCalls", "LastDuration"]) ??
+    (window._tag === "LastCalls"
+      ? Setting.count("CallWindow.lastCalls", "calls", window.calls) ??
+        Setting.rule(
+          window.calls <= MOST_CALLS,
+          "CallWindow.lastCalls",
+          "calls",
+          `at most ${MOST_CALLS}`,
+          window.calls
+        ) ??
+        (window.within === undefined
+          ? undefined
+          : Setting.millis("CallWindow.lastCalls", "within", window.within, true))
+      : Setting.millis("CallWindow.lastDuration", "duration", window.duration, true) ??
+        Setting.count("CallWindow.lastDuration", "buckets", window.buckets))
 
 /**
  * Counts of calls: how many, and how many of them failed or were slow.
@@ -177,7 +189,7 @@ export class Block implements Tally {
 }
 
 /**
- * A new block for a window: twice as many calls as the window has, for no longer than it lasts.
+ * A new block for a window: twice as many calls as the window has, and for no longer than it lasts in time.
  *
  * **Details**
  *

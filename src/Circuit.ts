@@ -208,7 +208,9 @@ export const settle = (circuit: Circuit, permit: Permit, outcome: Outcome.Outcom
   const { counts } = self
   counts.inFlight--
   const state = self.cell.current
-  if (permit.generation !== state.generation || state._tag === "Open" || state._tag === "Isolated") return
+  if (permit.generation !== state.generation || state._tag === "Open" || state._tag === "Isolated") {
+    return Evidence.unlink(permit)
+  }
   if (state._tag === "HalfOpen" && state.stage === "Probing") return settleProbe(self, state, permit, outcome, now)
   const evidence = state.evidence!
   if (self.mode === "off") return evidence.ignore(permit, now)

@@ -41,6 +41,8 @@ interface Rule {
 
 interface Watched {
   readonly window: CallWindow.CallWindow
+  /** Filled in order of settling: a count has no share to be fair about. Else in order of admission. */
+  readonly settled: boolean
   /** Infinite where no rule asks for slow calls. */
   slowAfter: number
 }
@@ -91,11 +93,12 @@ export const compile = (policy: TripPolicy.TripPolicy): Plan => {
     let memory = -1
     if (window !== undefined) {
       const key = JSON.stringify(window)
+      const settled = rule === "failureCount"
       memory = watched.findIndex((one) =>
-        JSON.stringify(one.window) === key &&
+        JSON.stringify(one.window) === key && one.settled === settled &&
         (one.slowAfter === slowAfter || Math.max(one.slowAfter, slowAfter) === Infinity)
       )
-      if (memory < 0) memory = watched.push({ window, slowAfter }) - 1
+      if (memory < 0) memory = watched.push({ window, settled, slowAfter }) - 1
       else watched[memory]!.slowAfter = Math.min(watched[memory]!.slowAfter, slowAfter)
     }
     rules.push({ rule, limit, memory, minimumCalls, belowMinimum: belowMinimum?.failures ?? Infinity })
@@ -159,8 +162,11 @@ export class Evidence {
   slow = 0
   private streak = 0
   private admitted = 0
+  private home = 0
   private blocks = noBlocks
   private memories = noMemories
+  // Those of them that are filled in order of admission.
+  private fair = noMemories
   private oldest: Call | undefined = undefined
   private newest: Call | undefined = undefined
   // The call, and the moment, with which the next of the blocks is full.
@@ -172,6 +178,7 @@ export class Evidence {
     this.plan = plan
     if (plan.watched.length === 0) return
     this.memories = plan.watched.map((one) => CallWindow.memory(one.window))
+    this.fair = this.memories.filter((_, i) => !plan.watched[i]!.settled)
     // Two rows of blocks for each window, half a block apart: wherever trouble begins, one block is in its first half.
     this.blocks = plan.watched.flatMap(({ window }) => [
       CallWindow.block(window, 0, now),
@@ -198,7 +205,10 @@ export class Evidence {
     this.streak = failed ? this.streak + 1 : 0
     if (!failed && now - call.startedAt <= this.plan.slowAfter) {
       if (this.plan.slowMemories !== 0) this.unlink(call)
-      for (let i = 0; i < this.memories.length; i++) this.memories[i]!.enter(call.number, now)
+      const home = this.home++
+      for (let i = 0; i < this.memories.length; i++) {
+        this.memories[i]!.enter(this.plan.watched[i]!.settled ? home : call.number, now)
+      }
       return this.isSuspicious() ? this.judge(undefined, undefined, now) : undefined
     }
     const fresh = this.count(call, failed, now, false)
@@ -216,7 +226,8 @@ export class Evidence {
       if (block.closed) block.calls--
       else if (!newest) block.holes++
       if (slow) block.slow--
-      if (!newest && i % 2 === 0) this.memories[i >> 1]!.drop(call.number, now, slow)
+      if (newest || i % 2 === 1 || this.plan.watched[i >> 1]!.settled) return
+      this.memories[i >> 1]!.drop(call.number, now, slow)
     })
   }
 
@@ -244,15 +255,19 @@ export class Evidence {
 
   /** The window as it reads now: of the first rule that counts failures, and of the first that counts slow calls. */
   tally(now: number): { readonly calls: number; readonly failureRate: number; readonly slowRate: number } {
-    const of = (slow: boolean): CallWindow.Memory | undefined =>
-      this.memories[this.plan.rules.find((one) => one.memory >= 0 && (one.rule === "slowRate") === slow)?.memory ?? 99]
+    const of = (slow: boolean): CallWindow.Memory | undefined => {
+      const rule = this.plan.rules.find((one) => one.memory >= 0 && (one.rule === "slowRate") === slow)
+      return rule && this.memories[rule.memory]
+    }
     for (const memory of this.memories) memory.expire(now)
     const failed = of(false)
     const slow = of(true)
-    const calls = failed === undefined ? slow?.calls ?? 0 : failed.calls + this.young(failed)
+    const young = failed !== undefined && this.fair.includes(failed) ? this.young(failed) : 0
+    const calls = (failed ?? slow)?.calls ?? 0
+    const asked = calls + young
     return {
-      calls,
-      failureRate: failed === undefined || calls === 0 ? 0 : failed.failures / calls,
+      calls: asked,
+      failureRate: failed === undefined || asked === 0 ? 0 : failed.failures / asked,
       slowRate: slow === undefined || slow.calls === 0 ? 0 : slow.slow / slow.calls
     }
   }
@@ -280,11 +295,12 @@ export class Evidence {
   private count(call: Call, failed: boolean, now: number, runs: boolean): number {
     const { memories, plan } = this
     const before = call.marked
+    const home = runs ? 0 : this.home++
     for (let i = 0; i < memories.length; i++) {
       const bit = 1 << i
       const slow = (plan.slowMemories & bit & ~before) !== 0 && now - call.startedAt > plan.watched[i]!.slowAfter
       if (runs && !slow) continue
-      memories[i]!.count(call.number, now, failed, slow)
+      memories[i]!.count(plan.watched[i]!.settled ? home : call.number, now, failed, slow)
       if (failed || slow) this.accuse(call, i, failed, slow)
     }
     if (plan.slowMemories !== 0 && (!runs || call.marked === plan.slowMemories)) this.unlink(call)
@@ -321,25 +337,25 @@ export class Evidence {
 
   private judgeBy(rule: Rule, memory: CallWindow.Memory, call: Call | undefined): Verdict | undefined {
     // Whatever is not slow is home before it could be: young calls cannot hide that others were not slow.
-    const calls = rule.rule === "slowRate" ? memory.calls : memory.calls + this.young(memory)
+    const calls = rule.rule === "failureRate" ? memory.calls + this.young(memory) : memory.calls
     if (calls < rule.minimumCalls && this.streak >= rule.belowMinimum) return streakOf(this.streak, rule.belowMinimum)
-    const verdict = over(rule, memory, calls, 1)
+    const verdict = over(rule, memory, calls)
     // The newest call saw everything that came before it: only one that was overtaken can know more than the window.
     if (verdict !== undefined || call === undefined || call.number === this.admitted - 1) return verdict
+    if (rule.rule === "failureCount") return undefined
     return ofBlock(rule, call.blocks[2 * rule.memory]!) ?? ofBlock(rule, call.blocks[2 * rule.memory + 1]!)
   }
 
-  // With the newest number go those before it that said nothing either.
+  // With the newest number go those before it that said nothing either: they are given to others, and are no holes.
   private withdraw(): void {
-    this.admitted--
+    let last = --this.admitted - 1
+    while (this.fair.length > 0 && this.fair.every(({ gone }) => gone.has(last))) {
+      for (const { gone } of this.fair) gone.delete(last)
+      for (const block of this.blocks) if (last >= block.first) block.holes--
+      last = --this.admitted - 1
+    }
     for (const block of this.blocks) block.first = Math.min(block.first, this.admitted)
-    const last = this.admitted - 1
-    if (this.memories.length === 0 || !this.memories.every(({ gone }) => gone.has(last))) return
-    for (const { gone } of this.memories) gone.delete(last)
-    // Its number will be given to another, which is no hole.
-    for (const block of this.blocks) if (last >= block.first) block.holes--
     this.turnsAt = 0
-    this.withdraw()
   }
 
   private young({ gone, reached }: CallWindow.Memory): number {
@@ -347,23 +363,28 @@ export class Evidence {
   }
 
   private unlink(call: Call): void {
-    if (call.older !== undefined) call.older.newer = call.newer
-    else if (this.oldest === call) this.oldest = call.newer
-    if (call.newer !== undefined) call.newer.older = call.older
-    else if (this.newest === call) this.newest = call.older
-    call.older = call.newer = undefined
+    if (this.oldest === call) this.oldest = call.newer
+    if (this.newest === call) this.newest = call.older
+    unlink(call)
   }
+}
+
+/** @internal Takes a call out of the row of those that run, so that one that never ends does not hold on to all since. */
+export const unlink = (call: Call): void => {
+  if (call.older !== undefined) call.older.newer = call.newer
+  if (call.newer !== undefined) call.newer.older = call.older
+  call.older = call.newer = undefined
 }
 
 const streakOf = (value: number, limit: number): Verdict => ({ rule: "consecutive", value, limit, calls: value })
 
 // A block that calls may still join is judged as if they all went well.
 const ofBlock = (rule: Rule, block: CallWindow.Block): Verdict | undefined =>
-  over(rule, block, block.closed ? Math.max(block.calls, block.least) : block.size, 2)
+  over(rule, block, block.closed ? Math.max(block.calls, block.least) : block.size)
 
-const over = (rule: Rule, tally: CallWindow.Tally, calls: number, windows: number): Verdict | undefined => {
+const over = (rule: Rule, tally: CallWindow.Tally, calls: number): Verdict | undefined => {
   if (calls < rule.minimumCalls) return undefined
   const bad = rule.rule === "slowRate" ? tally.slow : tally.failures
-  const value = rule.rule === "failureCount" ? bad / windows : bad / calls
+  const value = rule.rule === "failureCount" ? bad : bad / calls
   return value >= rule.limit ? { rule: rule.rule, value, limit: rule.limit, calls } : undefined
 }

@@ -79,7 +79,7 @@ export const value = <const A>(value: A): Rung<A, unknown, never, true> => ({
  * **Details**
  *
  * It may be a function of the primary's error. If it fails, the next rung is tried, and its own error is never seen: the
- * caller who gets no answer at all gets the primary's error.
+ * caller who gets no answer at all gets the primary's error. A defect in it is a bug of the program, and is not hidden.
  *
  * **Gotchas**
  *
@@ -250,7 +250,9 @@ const withNow = <A>(f: (now: number) => A): Effect.Effect<A> =>
 
 const climbsDown = (cause: Cause.Cause<unknown>, outcome: Outcome.Outcome | undefined): boolean => {
   if (Cause.hasInterruptsOnly(cause)) return false
-  return Cause.squash(cause) instanceof CircuitRejected || outcome?._tag !== "Ignored"
+  if (Cause.squash(cause) instanceof CircuitRejected) return true
+  // After a success of the provider, or a mistake of the caller, what failed was not the provider.
+  return outcome?._tag !== "Ignored" && outcome?._tag !== "Success"
 }
 
 const climb = <E>(

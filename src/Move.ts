@@ -50,10 +50,10 @@ export const because = (self: Mutable, cause: Pick<Cause, "rule"> & Partial<Caus
     value: 0,
     limit: 0,
     calls: 0,
-    note: undefined,
     // A failure of an earlier period has nothing to do with this.
     failure: failure !== undefined && failure.at >= self.cell.current.since ? failure : undefined,
-    ...cause
+    ...cause,
+    note: text(cause.note)
   }
 }
 

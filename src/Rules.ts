@@ -143,11 +143,12 @@ export const rules = (options: Options = {}, where = "Breaker.make"): Rules => {
 const rampOf = (ramp: RampOptions, where: string): Rules["ramp"] => {
   const minimumCalls = ramp.minimumCalls ?? 1
   const every = Setting.durationMillis(where, "ramp.every", ramp.every)
-  const rising = ramp.shares.every((share, i) => share > (i === 0 ? 0 : ramp.shares[i - 1]!) && share < 1)
+  const shares = Array.isArray(ramp.shares) ? ramp.shares as ReadonlyArray<number> : []
+  const rising = shares.every((share, i) => share > (i === 0 ? 0 : shares[i - 1]!) && share < 1)
   const rule = "one or more rising numbers above 0 and below 1"
   Setting.enforce(
-    Setting.rule(ramp.shares.length > 0 && rising, where, "ramp.shares", rule, `[${ramp.shares.join(", ")}]`),
+    Setting.rule(shares.length > 0 && rising, where, "ramp.shares", rule, `[${shares.join(", ")}]`),
     Setting.count(where, "ramp.minimumCalls", minimumCalls)
   )
-  return { shares: ramp.shares, every, minimumCalls }
+  return { shares, every, minimumCalls }
 }

@@ -41,6 +41,15 @@ export const settings = (options: Omit<Options, "name">, where = "Breaker.make")
   const { classify, mode = "enforce", openDuration, ...rest } = options
   const openFor = openDuration === undefined ? undefined : OpenDuration.make(openDuration, where)
   checkMode(mode, where)
+  Setting.enforce(
+    Setting.rule(
+      classify === undefined || typeof classify === "function",
+      where,
+      "classify",
+      "a function of a call's exit",
+      typeof classify
+    )
+  )
   const rules = Circuit.rules(rest, where)
   return {
     rules: openFor === undefined ? () => rules : (context) => ({ ...rules, openDuration: openFor(context) }),
@@ -51,7 +60,9 @@ export const settings = (options: Omit<Options, "name">, where = "Breaker.make")
 
 /** @internal */
 export const checkMode = (mode: string, where: string): void =>
-  Setting.enforce(Setting.rule(/^(enforce|observe|off)$/.test(mode), where, "mode", "enforce, observe or off", mode))
+  Setting.enforce(
+    Setting.rule(["enforce", "observe", "off"].includes(mode), where, "mode", "enforce, observe or off", mode)
+  )
 
 /** @internal */
 export const checkName = (name: string, where: string, option: string): void =>

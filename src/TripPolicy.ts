@@ -242,7 +242,21 @@ const fits = (where: string, option: string, value: number, window: CallWindow.C
   Setting.count(where, option, value) ??
     Setting.rule(value <= room(window), where, option, `at most the window's ${room(window)} calls`, value)
 
+const tags: ReadonlyArray<TripPolicy["_tag"]> = [
+  "Consecutive",
+  "FailureRate",
+  "SlowRate",
+  "FailureCount",
+  "AnyOf",
+  "Never"
+]
+
 const problem = (policy: TripPolicy): Setting.Problem => {
+  const stranger = Setting.tagged("TripPolicy", "a policy", policy, tags) ??
+    ("window" in policy || /Rate|Count/.test(policy._tag)
+      ? CallWindow.problem((policy as FailureCount).window)
+      : undefined)
+  if (stranger !== undefined) return stranger
   const where = `TripPolicy.${policy._tag.charAt(0).toLowerCase()}${policy._tag.slice(1)}`
   switch (policy._tag) {
     case "Consecutive":
@@ -258,7 +272,13 @@ const problem = (policy: TripPolicy): Setting.Problem => {
     case "FailureCount":
       return fits(where, "count", policy.count, policy.window)
     case "AnyOf":
-      return Setting.rule(policy.policies.length > 0, where, "policies", "at least one policy", policy.policies.length)
+      return Setting.rule(
+        policy.policies?.length > 0,
+        where,
+        "policies",
+        "at least one policy",
+        policy.policies?.length
+      )
     case "Never":
       return undefined
   }

@@ -16,7 +16,9 @@ export const count = (where: string, option: string, value: number): Problem =>
 
 /** A share of calls, where none at all makes no sense. */
 export const share = (where: string, option: string, value: number): Problem =>
-  value > 0 && value <= 1 ? undefined : said(where, option, "a number above 0 and at most 1", value)
+  typeof value === "number" && value > 0 && value <= 1
+    ? undefined
+    : said(where, option, "a number above 0 and at most 1", value)
 
 const durationRule = (positive: boolean): string =>
   positive ? "a finite duration above zero" : "a finite duration of zero or more"
@@ -26,6 +28,14 @@ export const millis = (where: string, option: string, value: number, positive = 
   Number.isFinite(value) && (positive ? value > 0 : value >= 0)
     ? undefined
     : said(where, option, durationRule(positive), value)
+
+/** Tagged data with one of these tags. */
+export const tagged = (where: string, option: string, value: unknown, tags: ReadonlyArray<string>): Problem => {
+  const tag = (Object(value) as { readonly _tag?: unknown })._tag
+  return tags.includes(tag as string)
+    ? undefined
+    : said(where, option, `tagged ${tags.join(", ")}`, tag === undefined ? value : tag)
+}
 
 /** One of a rule's own making. */
 export const rule = (holds: boolean, where: string, option: string, text: string, value: unknown): Problem =>
