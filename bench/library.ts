@@ -59,12 +59,12 @@ const proven = prove()
 
 /** What was measured, for the head of the report. */
 export const measured = {
-  entry: entry.pathname,
+  entry: manifest.exports["."].default,
   version: manifest.version,
   commit: git("rev-parse", "--short", "HEAD") || "unknown",
   changed: git("status", "--porcelain", "--", "src") !== "",
   stale: newest(new URL("src/", root), /\.ts$/) > newest(new URL("./", entry), /\.js$/),
-  proof: `${proven} loaded functions are the text of the files in ${new URL("./", entry).pathname}`
+  proof: `${proven} loaded functions are the text of the files in dist`
 }
 
 const versionOf = (name: string): string =>

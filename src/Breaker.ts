@@ -21,7 +21,7 @@ import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import * as Circuit from "./Circuit.ts"
 import * as CircuitRejected from "./CircuitRejected.ts"
-import { type Classify, Heard, isInterrupted, outcomeOf } from "./Classify.ts"
+import { type Classify, Heard, isInterrupted, ladders, outcomeOf } from "./Classify.ts"
 import { type Event, eventsOf, type Happening, type Listeners } from "./Event.ts"
 import * as Setting from "./internal/Setting.ts"
 import * as Outcome from "./Outcome.ts"
@@ -421,7 +421,7 @@ export class BreakerImpl implements Breaker {
     classify: Classify | undefined,
     fiber: AnyFiber
   ): Effect.Effect<void> | undefined {
-    const heard = fiber.getRef(Heard)
+    const heard = ladders.running > 0 ? fiber.getRef(Heard) : undefined
     if (classify === undefined && exit._tag === "Success") {
       if (heard !== undefined) heard.outcome = Outcome.success
       this.settle(permit, Outcome.success, fiber)

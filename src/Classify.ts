@@ -33,6 +33,13 @@ export const Heard = /*#__PURE__*/ Context.Reference<{ outcome: Outcome.Outcome 
   { defaultValue: () => undefined }
 )
 
+/**
+ * How many ladders run calls at the moment: while there is none, a call that went well need not look for one to tell.
+ *
+ * @internal
+ */
+export const ladders = { running: 0 }
+
 /** @internal */
 export const isInterrupted = (exit: Exit.Exit<unknown, unknown>): boolean =>
   exit._tag === "Failure" && Cause.hasInterruptsOnly(exit.cause)

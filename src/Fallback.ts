@@ -13,7 +13,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { CircuitRejected } from "./CircuitRejected.ts"
-import { Heard } from "./Classify.ts"
+import { Heard, ladders } from "./Classify.ts"
 import * as Setting from "./internal/Setting.ts"
 import type * as Outcome from "./Outcome.ts"
 
@@ -219,8 +219,14 @@ export const withFallback =
     Effect.withFiber((fiber) => {
       const outer = fiber.getRef(Heard)
       const heard: { outcome: Outcome.Outcome | undefined } = { outcome: undefined }
+      // A count that an interrupt left behind costs others a look, no more.
+      ladders.running++
+      const call = Effect.onExitPrimitive(Effect.provideService(self, Heard, heard), () => {
+        ladders.running--
+        return undefined
+      })
       return Effect.flatMap(
-        Effect.exit(Effect.provideService(self, Heard, heard)),
+        Effect.exit(call),
         (exit): Effect.Effect<Served<unknown, E>, E, unknown> => {
           if (outer !== undefined) outer.outcome = heard.outcome
           if (Exit.isFailure(exit)) {
