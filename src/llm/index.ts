@@ -1,0 +1,1 @@
+export * as LlmOutcome from "./LlmOutcome.ts"
