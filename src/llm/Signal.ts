@@ -101,7 +101,7 @@ const causes = (error: unknown): ReadonlyArray<unknown> => {
     }
   }
   // A reason that is a word, as in `RetryError.reason`, is a code and not an error.
-  return found.filter((cause, index) => index === 0 || Untrusted.isObject(cause) || /\s/.test(cause as string))
+  return found.filter((cause, index) => index === 0 || Untrusted.isObject(cause) || /[\s{]/.test(cause as string))
 }
 
 const statusesIn = (error: unknown): ReadonlyArray<unknown> => [
@@ -120,6 +120,8 @@ const headersIn = (error: unknown): ReadonlyArray<unknown> => [
 ]
 
 const bodiesIn = (error: unknown): ReadonlyArray<unknown> => [
+  // What was never thrown is no error but the provider's data, as streams hand it over
+  Untrusted.get(error, "stack") === undefined ? error : undefined,
   Untrusted.get(error, "responseBody"),
   Untrusted.at(error, "http", "body"),
   Untrusted.at(error, "response", "data"),
@@ -177,7 +179,7 @@ const make = ({ bodies, error, headers, now, status, wrappers }: Facts): Signal 
     message: words[0],
     headers,
     body: bodies[0],
-    isStructured: told.length > 0 || inner !== undefined,
+    isStructured: told.length > 0 || answers.some((answer) => ErrorBody.message(answer) !== undefined),
     isPage: texts.some(Untrusted.isPage),
     retryAfter: longest([hint, ...wrappers.flatMap((wrapper) => waitsIn(wrapper, RetryHint.instantOf(now, headers)))])
   }
