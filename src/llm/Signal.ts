@@ -57,6 +57,7 @@ export const fromHttp = (response: {
     status: Untrusted.get(response, "status"),
     headers: HttpHeaders.read(Untrusted.get(response, "headers")),
     bodies: [body],
+    pages: [Untrusted.get(response, "body")],
     wrappers: [],
     now
   })
@@ -70,7 +71,8 @@ export const fromHttp = (response: {
  */
 export const fromError = (error: unknown, now?: number): Signal => {
   if (typeof error === "string") {
-    return make({ error, status: undefined, headers: {}, bodies: [Untrusted.content(error)], wrappers: [], now })
+    const bodies = [Untrusted.content(error)]
+    return make({ error, status: undefined, headers: {}, bodies, pages: [error], wrappers: [], now })
   }
   const chain = causes(error)
   const headers = chain.flatMap(headersIn).map(HttpHeaders.read).find((headers) => Object.keys(headers).length > 0)
@@ -79,6 +81,7 @@ export const fromError = (error: unknown, now?: number): Signal => {
     status: chain.flatMap(statusesIn).find(ErrorBody.isStatus),
     headers: headers ?? {},
     bodies: chain.flatMap(bodiesIn).map(Untrusted.content).filter((body) => body !== undefined),
+    pages: chain.flatMap((error) => [Untrusted.get(error, "responseBody"), Untrusted.get(error, "message")]),
     wrappers: chain,
     now
   })
@@ -147,11 +150,13 @@ interface Facts {
   readonly status: unknown
   readonly headers: HttpHeaders.HttpHeaders
   readonly bodies: ReadonlyArray<unknown>
+  /** Where a page may be, however long it is. */
+  readonly pages: ReadonlyArray<unknown>
   readonly wrappers: ReadonlyArray<unknown>
   readonly now: number | undefined
 }
 
-const make = ({ bodies, error, headers, now, status, wrappers }: Facts): Signal => {
+const make = ({ bodies, error, headers, now, pages, status, wrappers }: Facts): Signal => {
   const answers = bodies.flatMap(ErrorBody.layers)
   const told = [...codesIn(headers), ...answers.flatMap(ErrorBody.codes)]
   const metadata = wrappers.flatMap((wrapper) => {
@@ -180,7 +185,7 @@ const make = ({ bodies, error, headers, now, status, wrappers }: Facts): Signal 
     headers,
     body: bodies[0],
     isStructured: told.length > 0 || answers.some((answer) => ErrorBody.message(answer) !== undefined),
-    isPage: texts.some(Untrusted.isPage),
+    isPage: [...texts, ...pages].some(Untrusted.isPage),
     retryAfter: longest([hint, ...wrappers.flatMap((wrapper) => waitsIn(wrapper, RetryHint.instantOf(now, headers)))])
   }
 }
