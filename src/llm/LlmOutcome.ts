@@ -317,7 +317,7 @@ const fixed = ({ minutes }: Verdict): Duration.Duration | undefined =>
 
 const messageOf = ({ kind }: Verdict, { codes, isPage, message, status }: Signal.Signal): string | undefined => {
   const words = Wording.shown(message)
-  if (words === undefined) return status === undefined ? undefined : Wording.ofStatus(status, isPage)
+  if (words === undefined) return Wording.ofStatus(status, isPage)
   const code = kind === "network"
     ? codes.find((code) => /^(?:e[a-z]{3,12}|eai_again|und_err_[a-z_]{1,40})$/.test(code))
     : undefined

@@ -181,13 +181,19 @@ const make = ({ bodies, error, headers, now, pages, status, wrappers }: Facts): 
     code: coded.find((code) => !types.includes(code)),
     type: types.find((type) => type !== undefined && type !== "error"),
     codes: [...new Set([...coded, ...names])].slice(0, 64),
-    message: words[0],
+    // of what is too long to read, the beginning: nobody else should have to cut it, or to look for keys in it
+    message: words[0] ?? (texts.length > 0 || status !== undefined ? undefined : beginning(pages)),
     headers,
     body: bodies[0],
     isStructured: told.length > 0 || answers.some((answer) => ErrorBody.message(answer) !== undefined),
     isPage: [...texts, ...pages].some(Untrusted.isPage),
     retryAfter: longest([hint, ...wrappers.flatMap((wrapper) => waitsIn(wrapper, RetryHint.instantOf(now, headers)))])
   }
+}
+
+const beginning = (pages: ReadonlyArray<unknown>): string | undefined => {
+  const text = pages.find((page): page is string => typeof page === "string" && page !== "")
+  return text === undefined || Untrusted.isPage(text) ? undefined : text.slice(0, 2048)
 }
 
 // Amazon names the error, Azure the reason for a 429.

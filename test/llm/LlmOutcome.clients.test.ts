@@ -72,7 +72,13 @@ type Client = (url: string, call: Call) => Promise<unknown>
 const messages = [{ role: "user" as const, content: "Hello" }]
 
 const openAiClient: Client = async (url, { signal, stream, timeout }) => {
-  const client = new OpenAI({ apiKey: "key", baseURL: `${url}/v1`, maxRetries: 0, timeout: timeout ?? 5000, logLevel: "off" })
+  const client = new OpenAI({
+    apiKey: "key",
+    baseURL: `${url}/v1`,
+    maxRetries: 0,
+    timeout: timeout ?? 5000,
+    logLevel: "off"
+  })
   const body = { model: "gpt-4o", messages }
   const options = signal === undefined ? {} : { signal }
   if (stream !== true) return client.chat.completions.create(body, options)
@@ -80,7 +86,13 @@ const openAiClient: Client = async (url, { signal, stream, timeout }) => {
 }
 
 const anthropicClient: Client = async (url, { signal, stream, timeout }) => {
-  const client = new Anthropic({ apiKey: "key", baseURL: url, maxRetries: 0, timeout: timeout ?? 5000, logLevel: "off" })
+  const client = new Anthropic({
+    apiKey: "key",
+    baseURL: url,
+    maxRetries: 0,
+    timeout: timeout ?? 5000,
+    logLevel: "off"
+  })
   const body = { model: "claude-sonnet-4-6", max_tokens: 100, messages }
   const options = signal === undefined ? {} : { signal }
   if (stream !== true) return client.messages.create(body, options)

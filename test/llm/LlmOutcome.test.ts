@@ -196,6 +196,15 @@ describe("the message", () => {
       .toBe("502 Bad Gateway (HTML)")
   })
 
+  it("is there, and clean, even where the text is too long to read or a page without a status", () => {
+    const long = `Bad key sk-proj-abcdefgh1234 ${"x ".repeat(50_000)}`
+    for (const error of [long, new Error(long)]) {
+      expect(LlmOutcome.fromError(error).message).toMatch(/^Bad key \[redacted\] x x .*…$/)
+    }
+    expect(LlmOutcome.fromError(page("x")).message).toBe("(HTML)")
+    expect(LlmOutcome.fromError(new Error(page("x"))).message).toBe("(HTML)")
+  })
+
   it("carries nobody's key", () => {
     const secrets = [
       "sk-proj-********************abcd",
