@@ -135,7 +135,8 @@ export const fromHttp = (response: {
 export const fromError = (error: unknown, options?: Options): LlmOutcome =>
   guarded(() => {
     const now = timeOf(options)
-    return judge(Signal.fromError(error, now), options, now)
+    if (!Cause.isCause(error)) return judge(Signal.fromError(error, now), options, now)
+    return Cause.hasInterruptsOnly(error) ? cancelled : judge(Signal.fromError(Cause.squash(error), now), options, now)
   })
 
 /**

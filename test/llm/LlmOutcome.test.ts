@@ -145,6 +145,12 @@ describe("the time", () => {
     expect(seconds(LlmOutcome.fromHttp(dated))).toBe(30)
   })
 
+  it("is not believed where no calendar goes that far", () => {
+    for (const odd of [Number.NaN, Number.POSITIVE_INFINITY, 1e20, -1e300]) {
+      expect(LlmOutcome.fromHttp(monthly, { now: odd })).not.toHaveProperty("openFor")
+    }
+  })
+
   it("turns with the year, and follows California into and out of summer time", () => {
     const openFor = (at: number, code: string) =>
       seconds(LlmOutcome.fromHttp({
@@ -669,6 +675,8 @@ describe("classify", () => {
     expect(LlmOutcome.classify(Exit.die({ status: 529 })).kind).toBe("overloaded")
     const both = Cause.combine(Cause.interrupt(), Cause.fail({ status: 429 }))
     expect(LlmOutcome.classify(Exit.failCause(both)).kind).toBe("rate-limit")
+    expect(LlmOutcome.fromError(both).kind).toBe("rate-limit")
+    expect(LlmOutcome.fromError(Cause.interrupt()).kind).toBe("cancelled")
   })
 
   it("calls a value a success, unless it is a response that failed or an answer with an error in it", () => {
