@@ -1,0 +1,3 @@
+export * as LlmOutcome from "./LlmOutcome.ts"
+export * as RetryHint from "./RetryHint.ts"
+export * as Signal from "./Signal.ts"
