@@ -5,8 +5,16 @@ import * as Timeline from "../../src/testing/Timeline.ts"
 const play = (script: ReadonlyArray<Timeline.Phase>, seed = 1) =>
   Timeline.make(Timeline.checkScript("test", script), seed)
 
+const asked = (at: number): Timeline.Asked => ({
+  key: undefined,
+  model: undefined,
+  format: "chat",
+  at,
+  wallClock: at
+})
+
 const fates = (timeline: Timeline.Timeline, at: number, count: number) =>
-  Array.from({ length: count }, () => timeline.at(at).next().fault?._tag)
+  Array.from({ length: count }, () => timeline.at(at).next(asked(at)).fault?._tag)
 
 const halfBroken = [{ for: 10, faults: [{ fault: Fault.reset, share: 0.3 }, { fault: Fault.overloaded, share: 0.2 }] }]
 
@@ -74,12 +82,20 @@ describe("Timeline", () => {
         faults: [{ fault: Fault.reset, share: 1, latency: "300 millis" }]
       }])
 
-      assert.deepStrictEqual(timeline.at(0).next(), {
+      const { release, ...draw } = timeline.at(0).next(asked(0))
+      release()
+
+      assert.deepStrictEqual(draw, {
         fault: Fault.reset,
-        pace: { latency: 300, tokenEvery: 10 },
-        tokens: 3
+        limit: undefined,
+        pace: { latency: 300, tokenEvery: 10, keepAlive: undefined },
+        given: { tokens: 3 }
       })
-      assert.deepStrictEqual(timeline.at(0).choose(undefined).pace, { latency: 2000, tokenEvery: 10 })
+      assert.deepStrictEqual(timeline.at(0).choose(undefined).pace, {
+        latency: 2000,
+        tokenEvery: 10,
+        keepAlive: undefined
+      })
     })
   })
 
@@ -88,7 +104,7 @@ describe("Timeline", () => {
       const timeline = play(halfBroken)
       const drawn = Array.from({ length: 100 }, () => {
         timeline.at(0).choose(Fault.overloaded)
-        return timeline.at(0).next().fault?._tag
+        return timeline.at(0).next(asked(0)).fault?._tag
       })
 
       assert.deepStrictEqual(drawn, fates(play(halfBroken), 0, 100))
@@ -99,10 +115,10 @@ describe("Timeline", () => {
     it("holds until the script is followed again, which went on meanwhile", () => {
       const timeline = play([{ for: 10, name: "first" }, { for: 10, name: "second" }])
 
-      timeline.setHealth(Timeline.checkHealth("test", { faults: [{ fault: Fault.reset, share: 1 }] }))
+      timeline.setHealth(Timeline.checkHealth("test", { faults: [{ fault: Fault.reset, share: 1 }] }), 5)
       assert.strictEqual(timeline.at(5).name, "by hand")
       assert.deepStrictEqual(fates(timeline, 5, 1), ["Reset"])
-      timeline.setHealth(Timeline.checkHealth("test", { name: "mended" }))
+      timeline.setHealth(Timeline.checkHealth("test", { name: "mended" }), 15)
       assert.strictEqual(timeline.at(15).name, "mended")
       timeline.followScript()
       assert.strictEqual(timeline.at(15).name, "second")
