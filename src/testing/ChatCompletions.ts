@@ -131,7 +131,8 @@ const finishReason = (speech: Speech.Speech): string => {
       return "stop"
     case "content-filter":
       return "content_filter"
-    default:
+    case "length":
+    case "error":
       return speech.ending
   }
 }

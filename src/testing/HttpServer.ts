@@ -99,10 +99,11 @@ export const play = (
     const pause = (millis: number, alive: Reply.Alive | undefined): Effect.Effect<void> =>
       Effect.gen(function*() {
         let left = millis
-        while (alive !== undefined && left > alive.every) {
-          yield* Effect.sleep(alive.every)
-          yield* write(alive.text, 0)
-          left -= alive.every
+        if (alive !== undefined) {
+          for (; left > alive.every; left -= alive.every) {
+            yield* Effect.sleep(alive.every)
+            yield* write(alive.text, 0)
+          }
         }
         yield* left === Infinity ? Effect.never : Effect.sleep(left)
       })

@@ -52,7 +52,7 @@ const plain = (reply: Reply): WireFormat.Body => {
         ...head(reply),
         content: [
           ...(hasText ? [{ type: "text", text: texts[0] }] : []),
-          ...toolCalls.map((call, index) => ({ ...toolUse(reply, call, index), input: inputs[index] }))
+          ...toolCalls.map((call, index) => toolUse(reply, call, index, inputs[index]))
         ],
         ...ending(reply.speech),
         usage: usage(reply, tokensOf(reply.speech))
@@ -79,8 +79,10 @@ const streamed = (reply: Reply): WireFormat.Body => {
   }
   if (saysText(reply.speech)) block({ type: "text", text: "" }, words.map((text) => ({ type: "text_delta", text })))
   for (const [position, call] of toolCalls.entries()) {
-    const start = { ...toolUse(reply, call, position), input: {} }
-    block(start, call.words.map((partial_json) => ({ type: "input_json_delta", partial_json })))
+    block(
+      toolUse(reply, call, position, {}),
+      call.words.map((partial_json) => ({ type: "input_json_delta", partial_json }))
+    )
   }
   const message = {
     ...head(reply),
@@ -115,10 +117,11 @@ const head = ({ id, model }: Reply): Readonly<Record<string, unknown>> => ({
 // An answer without a word has no block at all, as with the real provider.
 const saysText = ({ words }: Speech.Speech): boolean => words.length > 0
 
-const toolUse = ({ id }: Reply, call: Speech.ToolCall, index: number): Readonly<Record<string, unknown>> => ({
+const toolUse = ({ id }: Reply, call: Speech.ToolCall, index: number, input: unknown): unknown => ({
   type: "tool_use",
   id: call.id ?? `toolu_${id}_${index}`,
-  name: call.name
+  name: call.name,
+  input
 })
 
 const tokensOf = (speech: Speech.Speech): number => speech.usage.output ?? Speech.length(speech)

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type * as Speech from "./Speech.ts"
-import * as WireFormat from "./WireFormat.ts"
+import type * as WireFormat from "./WireFormat.ts"
 
 /** An error as OpenAI writes it, without what surrounds it. */
 export const errorObject = (

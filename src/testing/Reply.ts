@@ -111,16 +111,9 @@ export const refusal = (
 
 /** What the model says under a fault of its answer. */
 const spokenUnder = (fault: Fault.Fault | undefined, speech: Speech.Speech): Speech.Speech => {
-  switch (fault?._tag) {
-    case "EmptyAnswer":
-      return { ...speech, words: [], toolCalls: [] }
-    case "EndsBy":
-      return { ...Speech.upTo(speech, fault.after ?? Infinity), ending: fault.reason }
-    case "InvalidJson":
-      return { ...speech, words: brokenJson, toolCalls: [] }
-    default:
-      return speech
-  }
+  if (fault?._tag === "EmptyAnswer") return { ...speech, words: [], toolCalls: [] }
+  if (fault?._tag === "EndsBy") return { ...Speech.upTo(speech, fault.after ?? Infinity), ending: fault.reason }
+  return fault?._tag === "InvalidJson" ? { ...speech, words: brokenJson, toolCalls: [] } : speech
 }
 
 const brokenJson = Speech.split(`{ "answer": "This looks like JSON, "and": it is none`)
@@ -136,10 +129,15 @@ const spoken = (call: Call, body: WireFormat.Body, count: number): ReadonlyArray
     return [...wait(silence), head(call, silence, json), ...write(opening + tokens.join(""), tokens.length)]
   }
   const alive = aliveOf(call)
-  const said = tokens.flatMap((token) => [...wait(pace.tokenEvery, alive), ...write(token, 1)])
+  const said = streamedTokens(call, tokens)
   return alive === undefined
     ? [...wait(pace.latency), head(call, pace.latency, events), ...write(opening), ...said]
     : [head(call, 0, events), ...wait(pace.latency, alive), ...write(opening), ...said]
+}
+
+const streamedTokens = (call: Call, tokens: ReadonlyArray<string>): ReadonlyArray<Step> => {
+  const pause = wait(call.pace.tokenEvery, aliveOf(call))
+  return tokens.flatMap((token) => pause.concat(write(token, 1)))
 }
 
 /** The whole body with one broken piece: the event after so many tokens, or the first member of a plain answer. */
@@ -175,7 +173,7 @@ const duplicated = (call: Call, body: WireFormat.Body, unit: "token" | "answer")
   const twice = unit === "token" ? { ...body, tokens: body.tokens.flatMap((token) => [token, token]) } : body
   const again = unit === "token" ? [] : [
     ...write(body.opening),
-    ...body.tokens.flatMap((token) => [...wait(call.pace.tokenEvery, aliveOf(call)), ...write(token, 1)]),
+    ...streamedTokens(call, body.tokens),
     ...write(body.closing)
   ]
   return [...spoken(call, twice, Infinity), ...write(body.closing), ...again, finish("complete")]
