@@ -55,15 +55,15 @@ const usageOf = (promptTokens: number, speech: Speech.Speech): Usage => {
 
 const plain = (completion: Completion, speech: Speech.Speech, usage: Usage): WireFormat.Body => ({
   ...WireFormat.plain(
-    [{ words: speech.words }, ...speech.toolCalls],
-    ([text, ...inputs]) => ({
+    Speech.growing(speech),
+    (texts) => ({
       id: `chatcmpl-${completion.id}`,
       object: "chat.completion",
       created: completion.createdAt,
       model: completion.model,
       choices: [{
         index: 0,
-        message: message(completion, speech, text!, inputs),
+        message: message(completion, speech, texts),
         logprobs: null,
         finish_reason: finishReason(speech)
       }],
@@ -73,21 +73,16 @@ const plain = (completion: Completion, speech: Speech.Speech, usage: Usage): Wir
   failing: (error) => OpenAi.event({ error: OpenAi.errorObject(error) })
 })
 
-const message = (
-  completion: Completion,
-  speech: Speech.Speech,
-  text: string,
-  inputs: ReadonlyArray<string>
-): unknown => {
+const message = (completion: Completion, speech: Speech.Speech, texts: ReadonlyArray<string>): unknown => {
+  const [text, inputs] = Speech.hasText(speech) ? [texts[0], texts.slice(1)] : [null, texts]
   const tool_calls = speech.toolCalls.map((call, index) => ({
     id: idOf(completion, call, index),
     type: "function",
     function: { name: call.name, arguments: inputs[index] }
   }))
-  const said = speech.toolCalls.length > 0 && speech.words.length === 0 ? null : text
   return {
     role: "assistant",
-    content: speech.ending === "refusal" ? null : said,
+    content: speech.ending === "refusal" ? null : text,
     refusal: speech.ending === "refusal" ? text : null,
     ...(tool_calls.length === 0 ? {} : { tool_calls })
   }
@@ -113,7 +108,7 @@ const streamed = (completion: Completion, speech: Speech.Speech, usage: Usage | 
     )
   }
   return {
-    opening: delta({ role: "assistant", content: "" }),
+    opening: delta({ role: "assistant", content: Speech.hasText(speech) ? "" : null }),
     tokens: [...speech.words.map(said), ...speech.toolCalls.flatMap(called)],
     closing: `${delta({}, finishReason(speech))}${usage === undefined ? "" : chunk([], { usage })}data: [DONE]\n\n`,
     failing: (error) => OpenAi.event({ error: OpenAi.errorObject(error) })

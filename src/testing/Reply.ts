@@ -170,13 +170,19 @@ const duplicated = (call: Call, body: WireFormat.Body, unit: "token" | "answer")
       { _tag: "Again", response: rawResponse(headersOf(call, 0, json), whole), tokens: body.tokens.length }
     ]
   }
-  const twice = unit === "token" ? { ...body, tokens: body.tokens.flatMap((token) => [token, token]) } : body
+  const twice = unit === "token" ? { ...body, tokens: body.tokens.flatMap((token) => [token, lastEvent(token)]) } : body
   const again = unit === "token" ? [] : [
     ...write(body.opening),
     ...streamedTokens(call, body.tokens),
     ...write(body.closing)
   ]
   return [...spoken(call, twice, Infinity), ...write(body.closing), ...again, finish("complete")]
+}
+
+/** The event of a token without those before it that open something. */
+const lastEvent = (token: string): string => {
+  const gap = token.lastIndexOf("\n\n", token.length - 3)
+  return gap < 0 ? token : token.slice(gap + 2)
 }
 
 const rawResponse = (headers: Readonly<Record<string, string>>, body: string): string => {

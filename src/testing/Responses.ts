@@ -41,9 +41,8 @@ interface Reply extends Pick<WireFormat.Identity, "createdAt" | "id" | "model"> 
 type Json = Readonly<Record<string, unknown>>
 
 const plain = (reply: Reply): WireFormat.Body => {
-  const { toolCalls, words } = reply.speech
   return {
-    ...WireFormat.plain([{ words }, ...toolCalls], ([text, ...inputs]) => finished(reply, text!, inputs)),
+    ...WireFormat.plain(Speech.growing(reply.speech), (texts) => finished(reply, texts)),
     failing: (error) => failing(reply, error, 0, "nested")
   }
 }
@@ -79,8 +78,7 @@ const streamed = (reply: Reply): WireFormat.Body => {
       + (ends.part === undefined ? "" : event("response.content_part.done", { ...place, part: ends.part(text) }))
       + event("response.output_item.done", { output_index: index, item })
   }
-  const inputs = speech.toolCalls.map(({ words }) => words.join(""))
-  const response = finished(reply, speech.words.join(""), inputs)
+  const response = finished(reply, Speech.growing(speech).map(({ words }) => words.join("")))
   return {
     opening,
     tokens,
@@ -120,8 +118,7 @@ interface Item {
 
 const itemsOf = (reply: Reply): ReadonlyArray<Item> => {
   const { toolCalls, words } = reply.speech
-  const texts = toolCalls.map(({ words }) => words.join(""))
-  const output = outputOf(reply, words.join(""), texts)
+  const output = outputOf(reply, Speech.growing(reply.speech).map(({ words }) => words.join("")))
   const messages = output.length - toolCalls.length
   return output.map((item, index) => {
     const call = toolCalls[index - messages]
@@ -153,31 +150,32 @@ const partOf = ({ speech }: Reply, text: string): Json =>
     ? { type: "refusal", refusal: text }
     : { type: "output_text", text, annotations: [], logprobs: [] }
 
-const outputOf = (reply: Reply, text: string, inputs: ReadonlyArray<string>): ReadonlyArray<Json> => {
+const outputOf = (reply: Reply, texts: ReadonlyArray<string>): ReadonlyArray<Json> => {
   const { id, speech } = reply
+  const hasText = Speech.hasText(speech)
   const calls = speech.toolCalls.map((call, index) => ({
     id: `fc_${id}_${index}`,
     type: "function_call",
     status: "completed",
     call_id: call.id ?? `call_${id}_${index}`,
     name: call.name,
-    arguments: inputs[index]
+    arguments: texts[hasText ? index + 1 : index]
   }))
-  if (speech.words.length === 0 && calls.length > 0) return calls
+  if (!hasText) return calls
   const message = {
     id: `msg_${id}`,
     type: "message",
     status: statusOf(speech) === "completed" ? "completed" : "incomplete",
     role: "assistant",
-    content: [partOf(reply, text)]
+    content: [partOf(reply, texts[0]!)]
   }
   return [message, ...calls]
 }
 
-const finished = (reply: Reply, text: string, inputs: ReadonlyArray<string>): Json => {
+const finished = (reply: Reply, texts: ReadonlyArray<string>): Json => {
   const { input = reply.inputTokens, output = Speech.length(reply.speech) } = reply.speech.usage
   const { ending } = reply.speech
-  return snapshot(reply, statusOf(reply.speech), outputOf(reply, text, inputs), {
+  return snapshot(reply, statusOf(reply.speech), outputOf(reply, texts), {
     error: ending === "error"
       ? { code: "server_error", message: "The server had an error while processing your request." }
       : null,

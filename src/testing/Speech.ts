@@ -128,6 +128,15 @@ export const upTo = (speech: Speech, count: number): Speech => {
 export const length = ({ toolCalls, words }: Pick<Speech, "toolCalls" | "words">): number =>
   toolCalls.reduce((sum, call) => sum + call.words.length, words.length)
 
+/** Whether an answer has a text, be it an empty one: it has none where it only calls tools. */
+export const hasText = ({ toolCalls, words }: Speech): boolean => words.length > 0 || toolCalls.length === 0
+
+/** The texts of a plain answer: its own, if it has one, and the arguments of its tool calls. */
+export const growing = (speech: Speech): ReadonlyArray<Pick<Speech, "words">> => [
+  ...(hasText(speech) ? [speech] : []),
+  ...speech.toolCalls
+]
+
 /** The words of a text, each with the space before it. */
 export const split = (text: string): ReadonlyArray<string> =>
   text.match(/\s*\S+(?:\s+$)?/gu) ?? (text === "" ? [] : [text])
