@@ -129,3 +129,16 @@ export const lastEntry = (provider: FakeProvider.FakeProvider): Effect.Effect<Fa
     provider.awaitJournal((entries) => entries.length > 0 && entries.every(({ end }) => end !== "running")),
     (entries) => entries.at(-1)!
   )
+
+/** Waits until the last request runs and its entry is as wanted. */
+export const running = (
+  provider: FakeProvider.FakeProvider,
+  check: (entry: FakeProvider.Entry) => boolean
+): Effect.Effect<FakeProvider.Entry> =>
+  Effect.map(
+    provider.awaitJournal((entries) => {
+      const last = entries.at(-1)
+      return last?.end === "running" && check(last)
+    }),
+    (entries) => entries.at(-1)!
+  )
