@@ -75,7 +75,7 @@ export interface Wanted {
 export type Given = Answer | { readonly tokens: number }
 
 /** Checks an answer. Throws a `RangeError`. */
-export const check = (where: string, place: string, answer: Answer): Answer => {
+export const check = (where: string, place: string, answer: unknown): Answer => {
   const { text, toolCalls, usage } = Require.record(where, place, answer)
   return {
     text: text === undefined ? undefined : Require.text(where, `${place}.text`, text),

@@ -899,18 +899,21 @@ describe("FakeProvider", () => {
           Fault.hangBeforeHeaders,
           Fault.hangBeforeFirstToken,
           Fault.stallAfter({ tokens: 2 }),
+          Fault.onlyKeepAlive(),
+          Fault.slowDrip({ tokensPerSecond: 0.001 }),
+          Fault.lateAnswer({ after: "1 hour" }),
           Fault.overloaded
         ].map((fault) =>
           rejection(send(provider, { headers: Fault.header(fault) }).then((response) => response.text()))
         )
         const fibers = yield* Effect.forEach(hangs, (hang) => Effect.forkChild(hang, { startImmediately: true }))
-        yield* provider.awaitJournal((entries) => entries.filter(({ fault }) => fault !== undefined).length === 4)
+        yield* provider.awaitJournal((entries) => entries.filter(({ fault }) => fault !== undefined).length === 7)
 
         yield* Scope.close(scope, Exit.void)
 
         const errors = yield* Effect.forEach(fibers, (fiber) => Fiber.join(fiber))
-        assert.deepStrictEqual(errors.map((error) => error.name), Array(4).fill("TypeError"))
-        assert.deepStrictEqual((yield* provider.journal).map(({ end }) => end), Array(4).fill("stopped"))
+        assert.deepStrictEqual(errors.map((error) => error.name), Array(7).fill("TypeError"))
+        assert.deepStrictEqual((yield* provider.journal).map(({ end }) => end), Array(7).fill("stopped"))
         assert.strictEqual(yield* provider.inFlight, 0)
         assert.instanceOf(yield* rejection(send(provider)), TypeError)
         if (!idle.closed) yield* Effect.promise(() => once(idle, "close"))
