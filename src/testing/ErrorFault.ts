@@ -74,7 +74,7 @@ export interface ErrorBody {
  * The body has the shape of the format that was asked. So has `type`, unless given: a status of 500 is a
  * `"server_error"` for OpenAI and an `"api_error"` for Anthropic. `code` is null unless given; Anthropic has no codes
  * and gets none. `headers` are added to the provider's usual ones and win over them. `fields` are further fields of the
- * error object, such as Anthropic's `details`. `hint` says when to come back, in one of the many ways of `Hint.Format`.
+ * error object, such as Anthropic's `details`. `hint` says when to come back, in one of the many ways of `HintFormat`.
  *
  * **Gotchas**
  *
