@@ -4,40 +4,43 @@
  * @since 0.1.0
  */
 import * as OpenAi from "./OpenAi.ts"
-import type * as WireFormat from "./WireFormat.ts"
+import * as Require from "./Require.ts"
+import * as Speech from "./Speech.ts"
+import * as WireFormat from "./WireFormat.ts"
 
 /** `POST /v1/chat/completions`. */
 export const chatCompletions: WireFormat.WireFormat = {
+  ...OpenAi.dialect,
+  name: "chat",
   method: "POST",
   path: "/v1/chat/completions",
-  headers: OpenAi.headers,
-  error: OpenAi.error,
-  errorEvent: OpenAi.errorEvent,
   read: (body, identity) => {
-    const request = parse(body)
-    if (request === undefined) return OpenAi.refused(400, "We could not parse the JSON body of your request.")
+    const request = WireFormat.parse(body)
+    if (request === undefined) return OpenAi.notJson
     const { messages, model = identity.model, stream = false } = request
-    if (typeof model !== "string") {
-      return OpenAi.refused(400, "Invalid type for 'model': expected a string.", { param: "model" })
-    }
     if (!Array.isArray(messages) || messages.length === 0) {
       return OpenAi.refused(400, "Missing required parameter: 'messages'.", { param: "messages" })
     }
-    if (typeof stream !== "boolean" && stream !== null) {
-      return OpenAi.refused(400, "Invalid type for 'stream': expected a boolean.", { param: "stream" })
-    }
+    const refused = OpenAi.refusedFields(model, stream)
+    if (refused !== undefined) return refused
     const promptTokens = Math.ceil(JSON.stringify(messages).length / 4)
+    const completion = { ...identity, model: String(model) }
     return {
       _tag: "Accepted",
-      model,
+      model: completion.model,
       stream: stream === true,
-      body: (words) =>
-        stream === true
-          ? streamed(identity, model, words, includesUsage(request) ? usage(promptTokens, words.length) : undefined)
-          : plain(identity, model, words, usage(promptTokens, words.length))
+      wants: wanted(request),
+      body: (speech) => {
+        const usage = usageOf(promptTokens, speech)
+        return stream === true
+          ? streamed(completion, speech, includesUsage(request) ? usage : undefined)
+          : plain(completion, speech, usage)
+      }
     }
   }
 }
+
+type Completion = Pick<WireFormat.Identity, "createdAt" | "id" | "model">
 
 interface Usage {
   readonly prompt_tokens: number
@@ -45,54 +48,101 @@ interface Usage {
   readonly total_tokens: number
 }
 
-const usage = (prompt: number, completion: number): Usage => ({
-  prompt_tokens: prompt,
-  completion_tokens: completion,
-  total_tokens: prompt + completion
+const usageOf = (promptTokens: number, speech: Speech.Speech): Usage => {
+  const { input = promptTokens, output = Speech.length(speech) } = speech.usage
+  return { prompt_tokens: input, completion_tokens: output, total_tokens: input + output }
+}
+
+const plain = (completion: Completion, speech: Speech.Speech, usage: Usage): WireFormat.Body => ({
+  ...WireFormat.plain(
+    Speech.growing(speech),
+    (texts) => ({
+      id: `chatcmpl-${completion.id}`,
+      object: "chat.completion",
+      created: completion.createdAt,
+      model: completion.model,
+      choices: [{
+        index: 0,
+        message: message(completion, speech, texts),
+        logprobs: null,
+        finish_reason: finishReason(speech)
+      }],
+      usage
+    })
+  ),
+  failing: (error) => OpenAi.event({ error: OpenAi.errorObject(error) })
 })
 
-const plain = (
-  { createdAt, id }: WireFormat.Identity,
-  model: string,
-  words: ReadonlyArray<string>,
-  usage: Usage
-): WireFormat.Body => {
-  const head = JSON.stringify({ id: `chatcmpl-${id}`, object: "chat.completion", created: createdAt, model })
+const message = (completion: Completion, speech: Speech.Speech, texts: ReadonlyArray<string>): unknown => {
+  const [text, inputs] = Speech.hasText(speech) ? [texts[0], texts.slice(1)] : [null, texts]
+  const tool_calls = speech.toolCalls.map((call, index) => ({
+    id: idOf(completion, call, index),
+    type: "function",
+    function: { name: call.name, arguments: inputs[index] }
+  }))
   return {
-    opening: `${head.slice(0, -1)},"choices":[{"index":0,"message":{"role":"assistant","content":"`,
-    tokens: words.map((word) => JSON.stringify(word).slice(1, -1)),
-    closing: `","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":${JSON.stringify(usage)}}`
+    role: "assistant",
+    content: speech.ending === "refusal" ? null : text,
+    refusal: speech.ending === "refusal" ? text : null,
+    ...(tool_calls.length === 0 ? {} : { tool_calls })
   }
 }
 
-const streamed = (
-  { createdAt, id }: WireFormat.Identity,
-  model: string,
-  words: ReadonlyArray<string>,
-  usage: Usage | undefined
-): WireFormat.Body => {
+const streamed = (completion: Completion, speech: Speech.Speech, usage: Usage | undefined): WireFormat.Body => {
+  const head = {
+    id: `chatcmpl-${completion.id}`,
+    object: "chat.completion.chunk",
+    created: completion.createdAt,
+    model: completion.model
+  }
   const chunk = (choices: ReadonlyArray<unknown>, more?: { readonly usage: Usage }): string =>
-    OpenAi.event({ id: `chatcmpl-${id}`, object: "chat.completion.chunk", created: createdAt, model, choices, ...more })
-  const delta = (delta: Readonly<Record<string, string>>, finish: "stop" | null): string =>
+    OpenAi.event({ ...head, choices, ...more })
+  const delta = (delta: Readonly<Record<string, unknown>>, finish: string | null = null): string =>
     chunk([{ index: 0, delta, logprobs: null, finish_reason: finish }])
+  const said = (word: string): string => delta({ [speech.ending === "refusal" ? "refusal" : "content"]: word })
+  const called = (call: Speech.ToolCall, index: number): ReadonlyArray<string> => {
+    const first = { id: idOf(completion, call, index), type: "function" }
+    const named = delta({ tool_calls: [{ index, ...first, function: { name: call.name, arguments: "" } }] })
+    return call.words.map((word, position) =>
+      (position === 0 ? named : "") + delta({ tool_calls: [{ index, function: { arguments: word } }] })
+    )
+  }
   return {
-    opening: delta({ role: "assistant", content: "" }, null),
-    tokens: words.map((word) => delta({ content: word }, null)),
-    closing: `${delta({}, "stop")}${usage === undefined ? "" : chunk([], { usage })}data: [DONE]\n\n`
+    opening: delta({ role: "assistant", content: Speech.hasText(speech) ? "" : null }),
+    tokens: [...speech.words.map(said), ...speech.toolCalls.flatMap(called)],
+    closing: `${delta({}, finishReason(speech))}${usage === undefined ? "" : chunk([], { usage })}data: [DONE]\n\n`,
+    failing: (error) => OpenAi.event({ error: OpenAi.errorObject(error) })
   }
 }
 
-const parse = (body: string): Readonly<Record<string, unknown>> | undefined => {
-  try {
-    const json: unknown = JSON.parse(body)
-    return isRecord(json) ? json : undefined
-  } catch {
-    return undefined
+const idOf = (completion: Completion, call: Speech.ToolCall, index: number): string =>
+  call.id ?? `call_${completion.id}_${index}`
+
+const finishReason = (speech: Speech.Speech): string => {
+  switch (speech.ending) {
+    case "stop":
+      return speech.toolCalls.length > 0 ? "tool_calls" : "stop"
+    case "refusal":
+      return "stop"
+    case "content-filter":
+      return "content_filter"
+    case "length":
+    case "error":
+      return speech.ending
   }
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
+const wanted = (request: Readonly<Record<string, unknown>>): Speech.Wanted => {
+  const format = WireFormat.field(request, "response_format")
+  const tools = Array.isArray(request["tools"])
+    ? request["tools"].map((tool) => WireFormat.field(tool, "function"))
+    : []
+  const choice = request["tool_choice"]
+  return {
+    schema: format["type"] === "json_object" ? {} : WireFormat.field(format, "json_schema")["schema"],
+    tool: OpenAi.forcedTool(tools, choice, WireFormat.field(choice, "function")["name"])
+  }
+}
 
 const includesUsage = (request: Readonly<Record<string, unknown>>): boolean =>
-  isRecord(request["stream_options"]) && request["stream_options"]["include_usage"] === true
+  Require.isRecord(request["stream_options"]) && request["stream_options"]["include_usage"] === true

@@ -59,52 +59,94 @@ export const readBody = (request: IncomingMessage, limit: number): Effect.Effect
     return Effect.sync(stop)
   })
 
-/** Waits until the client is gone. */
+/** Waits until the client is gone before the answer has ended. */
 export const clientGone = (response: ServerResponse): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    const onClose = (): void => resume(Effect.void)
+    const onClose = (): void => {
+      if (!response.writableFinished) resume(Effect.void)
+    }
     if (response.closed) return onClose()
     response.once("close", onClose)
     return Effect.sync(() => response.off("close", onClose))
   })
 
-/** Does the steps one after the other, and tells what was sent. */
+/** What is told of an answer while it is sent. */
+export interface Sent {
+  readonly head: (status: number) => void
+  readonly body: (bytes: number, tokens: number) => void
+}
+
+/**
+ * Does the steps one after the other, and tells what was sent. What is written to a client that is gone is lost, and
+ * holds the steps up, unless `deaf`.
+ */
 export const play = (
   response: ServerResponse,
   steps: ReadonlyArray<Reply.Step>,
-  sent: { readonly head: (status: number) => void; readonly body: (bytes: number, tokens: number) => void }
+  sent: Sent,
+  deaf: boolean
 ): Effect.Effect<Reply.Ending> =>
   Effect.gen(function*() {
+    const { socket } = response.req
+    let ending: Reply.Ending = "complete"
+    const write = (text: string, tokens: number): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (deaf && response.destroyed) return Effect.void
+        return Effect.map(written((done) => response.write(text, done), deaf), (arrived) => {
+          if (arrived) sent.body(Buffer.byteLength(text), tokens)
+        })
+      })
+    const pause = (millis: number, alive: Reply.Alive | undefined): Effect.Effect<void> =>
+      Effect.gen(function*() {
+        let left = millis
+        if (alive !== undefined) {
+          for (; left > alive.every; left -= alive.every) {
+            yield* Effect.sleep(alive.every)
+            yield* write(alive.text, 0)
+          }
+        }
+        yield* left === Infinity ? Effect.never : Effect.sleep(left)
+      })
     for (const step of steps) {
       switch (step._tag) {
         case "Wait":
-          yield* Effect.sleep(step.millis)
+          yield* pause(step.millis, step.alive)
+          break
+        case "Hang":
+          yield* pause(Infinity, step.alive)
           break
         case "Head":
+          if (deaf && response.destroyed) break
           response.writeHead(step.status, step.headers)
           response.flushHeaders()
           sent.head(step.status)
           break
         case "Write":
-          yield* written((done) => response.write(step.text, done))
-          sent.body(Buffer.byteLength(step.text), step.tokens)
+          yield* write(step.text, step.tokens)
           break
         case "Finish":
-          yield* written((done) => response.end(done))
-          return step.ending
+          if (!deaf || !response.destroyed) yield* written((done) => response.end(done), deaf)
+          ending = step.ending
+          break
+        case "Again":
+          if (socket.destroyed) break
+          socket.write(step.response)
+          sent.body(Buffer.byteLength(step.response), step.tokens)
+          break
         case "Break":
-          if (step.by === "reset") response.req.socket.resetAndDestroy()
+          if (step.by === "reset") socket.resetAndDestroy()
           else response.destroy()
           return "reset"
-        case "Hang":
-          return yield* Effect.never
       }
     }
-    return "complete"
+    return ending
   })
 
-const written = (write: (done: (error?: Error | null) => void) => void): Effect.Effect<void> =>
+const written = (
+  write: (done: (error?: Error | null) => void) => void,
+  deaf: boolean
+): Effect.Effect<boolean> =>
   Effect.callback((resume) => {
     // A write that fails has lost its client: `clientGone` tells, so nothing is left to do here.
-    write((error) => error ? undefined : resume(Effect.void))
+    write((error) => !error || deaf ? resume(Effect.succeed(!error)) : undefined)
   })

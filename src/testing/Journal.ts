@@ -5,7 +5,9 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Fault from "./Fault.ts"
+import type * as Limit from "./Limit.ts"
 import type * as Reply from "./Reply.ts"
+import type * as WireFormat from "./WireFormat.ts"
 
 /**
  * How an answer ended, or `"running"`.
@@ -13,12 +15,13 @@ import type * as Reply from "./Reply.ts"
  * **Details**
  *
  * `complete`: the whole body was sent. `cut`: the body ended in good order but too early. `reset`: the provider broke
- * the connection. `client-closed`: the client left first. `stopped`: the provider's scope was closed.
+ * the connection. `client-closed`: the client left first. `unheard`: the client left first, and the provider worked the
+ * answer out all the same. `stopped`: the provider's scope was closed.
  *
  * @category models
  * @since 0.1.0
  */
-export type End = Reply.Ending | "client-closed" | "stopped" | "running"
+export type End = Reply.Ending | "client-closed" | "unheard" | "stopped" | "running"
 
 /**
  * One request, as far as its answer has come.
@@ -26,8 +29,9 @@ export type End = Reply.Ending | "client-closed" | "stopped" | "running"
  * **Details**
  *
  * `at` and `endedAt` are milliseconds since the provider was made, `index` counts from zero in order of arrival, `key` is
- * the bearer token, `path` has no query. `model` and `stream` are known once the body is read. `fault` is the tag of the
- * fault the request got; `status` is undefined until headers are sent. `tokens` and `bytes` count what was written to the
+ * the bearer token or the `x-api-key`, `path` has no query, `format` is the endpoint where it is a known one. `model` and
+ * `stream` are known once the body is read. `fault` is the tag of the fault the request got, and `limit` that of the
+ * limit which gave it; `status` is undefined until headers are sent. `tokens` and `bytes` count what was written to the
  * socket of the answer's body.
  *
  * @category models
@@ -39,9 +43,11 @@ export interface Entry {
   readonly phase: string
   readonly method: string
   readonly path: string
+  readonly format: WireFormat.Name | undefined
   readonly key: string | undefined
   readonly model: string | undefined
   readonly stream: boolean
+  readonly limit: Limit.Limit["_tag"] | undefined
   readonly fault: Fault.Fault["_tag"] | undefined
   readonly status: number | undefined
   readonly tokens: number
@@ -59,7 +65,7 @@ export interface Ticket {
 
 /** A journal being written. */
 export interface Journal {
-  readonly open: (request: Pick<Entry, "at" | "phase" | "method" | "path" | "key">) => Ticket
+  readonly open: (request: Pick<Entry, "at" | "phase" | "method" | "path" | "format" | "key">) => Ticket
   readonly entries: () => ReadonlyArray<Entry>
   readonly inFlight: () => number
   readonly when: (condition: (entries: ReadonlyArray<Entry>) => boolean) => Effect.Effect<ReadonlyArray<Entry>>
@@ -111,6 +117,7 @@ export const make = (): Journal => {
 const unanswered = {
   model: undefined,
   stream: false,
+  limit: undefined,
   fault: undefined,
   status: undefined,
   tokens: 0,

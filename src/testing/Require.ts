@@ -35,6 +35,52 @@ export const text = (where: string, option: string, value: unknown): string => {
   throw broken(where, option, "a text", value)
 }
 
+/** One of a few texts. */
+export const oneOf = <A extends string>(
+  where: string,
+  option: string,
+  value: unknown,
+  allowed: ReadonlyArray<A>
+): A => {
+  const found = allowed.find((one) => one === value)
+  if (found !== undefined) return found
+  throw broken(where, option, `one of ${allowed.join(", ")}`, value)
+}
+
+/** A list of texts that is not empty. */
+export const texts = (where: string, option: string, value: unknown): ReadonlyArray<string> => {
+  if (Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === "string")) return value
+  throw broken(where, option, "a list of at least one text", value)
+}
+
+/** Any list. */
+export const list = (where: string, option: string, value: unknown): ReadonlyArray<unknown> => {
+  if (Array.isArray(value)) return value
+  throw broken(where, option, "a list", value)
+}
+
+/** An object that is plain data. */
+export const record = (where: string, option: string, value: unknown): Readonly<Record<string, unknown>> => {
+  if (isRecord(value)) return value
+  throw broken(where, option, "an object", value)
+}
+
+/** Whether a value is an object with fields, and no list. */
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** A finite number from `minimum` up. */
+export const atLeast = (where: string, option: string, value: unknown, minimum: number): number => {
+  if (typeof value === "number" && Number.isFinite(value) && value >= minimum) return value
+  throw broken(where, option, `a number of at least ${minimum}`, value)
+}
+
+/** A finite number above zero. */
+export const positive = (where: string, option: string, value: unknown): number => {
+  if (typeof value === "number" && Number.isFinite(value) && value > 0) return value
+  throw broken(where, option, "a number above zero", value)
+}
+
 /** The milliseconds of a wait: finite, zero or more. */
 export const wait = (where: string, option: string, value: Duration.Input): number => {
   const millis = toMillis(value)
@@ -42,11 +88,25 @@ export const wait = (where: string, option: string, value: Duration.Input): numb
   throw broken(where, option, "a finite duration of zero or more", value)
 }
 
+/** The milliseconds between two events: finite, above zero. */
+export const interval = (where: string, option: string, value: Duration.Input): number => {
+  const millis = toMillis(value)
+  if (Number.isFinite(millis) && millis > 0) return millis
+  throw broken(where, option, "a finite duration above zero", value)
+}
+
 /** The milliseconds of a stretch of time: above zero, endless allowed. */
 export const stretch = (where: string, option: string, value: Duration.Input): number => {
   const millis = toMillis(value)
   if (millis > 0) return millis
   throw broken(where, option, "a duration above zero", value)
+}
+
+/** Unix time in milliseconds of a point on the wall clock. */
+export const instant = (where: string, option: string, value: Date | string | number): number => {
+  const millis = typeof value === "string" ? Date.parse(value) : Number(value)
+  if (Math.abs(millis) <= 8.64e15) return millis
+  throw broken(where, option, "a date", value)
 }
 
 // `Duration` takes NaN for zero, so a number never passes through it.

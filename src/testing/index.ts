@@ -1,2 +1,5 @@
+export * as AnthropicFault from "./AnthropicFault.ts"
 export * as FakeProvider from "./FakeProvider.ts"
 export * as Fault from "./Fault.ts"
+export * as Limit from "./Limit.ts"
+export * as OpenAiFault from "./OpenAiFault.ts"

@@ -1,12 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { chatCompletions } from "../../src/testing/ChatCompletions.ts"
 
-const identity = { id: "1", createdAt: 7, model: "own" }
+const identity = { id: "1", createdAt: 7, model: "own", models: ["own"] }
 const words = [`"quoted"`, "\n", "\\", " 😵"]
 
 const bodyOf = (request: Readonly<Record<string, unknown>>) => {
   const read = chatCompletions.read(JSON.stringify({ messages: [{}], ...request }), identity)
-  return read._tag === "Accepted" ? read.body(words) : assert.fail(read.error.message)
+  return read._tag === "Accepted"
+    ? read.body({ words, toolCalls: [], ending: "stop", usage: {} })
+    : assert.fail(read.error.message)
 }
 
 describe("ChatCompletions", () => {

@@ -138,7 +138,7 @@ describe("FakeProvider", () => {
 
     it.effect("answers a streamed request token by token", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const { error, finishes, tokens } = yield* streamed(provider)
 
@@ -150,7 +150,7 @@ describe("FakeProvider", () => {
 
     it.effect("ends a stream with [DONE], after its usage where that was asked for", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const body = JSON.stringify({ ...question, stream: true, stream_options: { include_usage: true } })
 
         const response = yield* Effect.promise(() => send(provider, { body }))
@@ -167,7 +167,7 @@ describe("FakeProvider", () => {
 
     it.effect("satisfies the SDK's stream helper, which insists on a finish reason", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const answer = yield* Effect.promise(() =>
           sdk(provider).chat.completions.stream(question).finalChatCompletion()
@@ -197,7 +197,7 @@ describe("FakeProvider", () => {
 
     it.effect("sends the headers of every OpenAI answer", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const { headers } = yield* Effect.promise(() => send(provider))
 
@@ -276,7 +276,7 @@ describe("FakeProvider", () => {
   describe("jsonError", () => {
     it.effect("answers with status, type, code, message and headers, streamed or not", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const fault = Fault.jsonError({
           status: 429,
           type: "tokens",
@@ -301,7 +301,7 @@ describe("FakeProvider", () => {
 
     it.effect("has the figures of real providers ready", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const figures = (fault: Fault.Fault) =>
           Effect.map(plainFailure(provider, fault), (error) => {
             assert.instanceOf(error, APIError)
@@ -344,7 +344,7 @@ describe("FakeProvider", () => {
   describe("jsonError's headers", () => {
     it.effect("win over the provider's own", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const fault = Fault.jsonError({
           status: 500,
           headers: { "X-Request-Id": "mine", "Content-Type": "text/plain" }
@@ -357,7 +357,7 @@ describe("FakeProvider", () => {
 
     it.effect("break the connection when they contradict each other, and leave the server running", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const fault = Fault.jsonError({ status: 500, headers: { trailer: "x-sum", "content-length": "2" } })
 
         const error = yield* rejection(send(provider, { headers: Fault.header(fault) }))
@@ -371,7 +371,7 @@ describe("FakeProvider", () => {
   describe("htmlError", () => {
     it.effect("answers with a page that has no code and none of the provider's headers, streamed or not", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const plain = yield* plainFailure(provider, Fault.badGateway)
         const { error: stream } = yield* streamed(provider, Fault.htmlError({ status: 522 }))
@@ -389,7 +389,7 @@ describe("FakeProvider", () => {
   describe("reset", () => {
     it.effect("breaks the connection before anything is sent, streamed or not", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const plain = yield* plainFailure(provider, Fault.reset)
         const { error: stream } = yield* streamed(provider, Fault.reset)
@@ -409,7 +409,7 @@ describe("FakeProvider", () => {
   describe("hangBeforeHeaders", () => {
     it.effect("answers a hang with nothing until the client leaves", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const client = sdk(provider, { fault: Fault.hangBeforeHeaders, timeout: 100 })
 
         for (const stream of [false, true]) {
@@ -427,7 +427,7 @@ describe("FakeProvider", () => {
   describe("hangBeforeFirstToken", () => {
     it.effect("sends the headers at once and no body, streamed or not", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         for (const stream of [false, true]) {
           const leave = new AbortController()
@@ -455,7 +455,7 @@ describe("FakeProvider", () => {
   describe("stallAfter", () => {
     it.effect("stops a stream after its tokens and stays connected until the client leaves", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const fault = Fault.stallAfter({ tokens: 3 })
 
         const stream = yield* Effect.promise(() =>
@@ -480,7 +480,7 @@ describe("FakeProvider", () => {
 
     it.effect("stops a plain answer in the middle of its JSON", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const leave = new AbortController()
         const response = yield* Effect.promise(() =>
           send(provider, { headers: Fault.header(Fault.stallAfter({ tokens: 3 })), signal: leave.signal })
@@ -500,7 +500,7 @@ describe("FakeProvider", () => {
 
     it.effect("breaks a stream with an error object after its tokens", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const { error, finishes, tokens } = yield* streamed(provider, fault)
 
@@ -513,7 +513,7 @@ describe("FakeProvider", () => {
 
     it.effect("is the first event of a stream after zero tokens, and the last in any case", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const text = yield* Effect.promise(async () =>
           (await send(provider, {
@@ -530,7 +530,7 @@ describe("FakeProvider", () => {
 
     it.effect("is the whole body of a plain answer with status 200", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const answer = yield* Effect.promise(() => sdk(provider, { fault }).chat.completions.create(question))
 
@@ -544,7 +544,7 @@ describe("FakeProvider", () => {
   describe("cutAfter", () => {
     it.effect("ends a stream silently, which the SDK takes for a complete one", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const stream = yield* streamed(provider, Fault.cutAfter({ tokens: 3 }))
 
@@ -555,7 +555,7 @@ describe("FakeProvider", () => {
 
     it.effect("announces the end of the connection", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const fault = Fault.header(Fault.cutAfter({ tokens: 1 }))
 
         const { headers } = yield* Effect.promise(() => send(provider, { headers: fault }))
@@ -565,7 +565,7 @@ describe("FakeProvider", () => {
 
     it.effect("sends no finish reason even after the last token", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const { error, finishes, tokens } = yield* streamed(provider, Fault.cutAfter({ tokens: 99 }))
 
@@ -574,7 +574,7 @@ describe("FakeProvider", () => {
 
     it.effect("leaves half a JSON document, or an empty body, of a plain answer", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         assert.instanceOf(yield* plainFailure(provider, Fault.cutAfter({ tokens: 3 })), SyntaxError)
         assert.instanceOf(yield* plainFailure(provider, Fault.cutAfter({ tokens: 0 })), SyntaxError)
@@ -585,7 +585,7 @@ describe("FakeProvider", () => {
   describe("resetAfter", () => {
     it.effect("breaks the connection after the tokens of a stream have arrived", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const { error, finishes, tokens } = yield* streamed(provider, Fault.resetAfter({ tokens: 3 }))
 
@@ -599,7 +599,7 @@ describe("FakeProvider", () => {
 
     it.effect("breaks the connection in the middle of a plain answer", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const error = yield* plainFailure(provider, Fault.resetAfter({ tokens: 3 }))
 
@@ -613,6 +613,7 @@ describe("FakeProvider", () => {
     it.effect("picks the fault of one request by name or as JSON, whatever the script says", () =>
       Effect.gen(function*() {
         const provider = yield* FakeProvider.make({
+          allowHeader: true,
           script: [{ for: 1, faults: [{ fault: Fault.overloaded, share: 1 }] }]
         })
         const named = (name: string) =>
@@ -626,7 +627,7 @@ describe("FakeProvider", () => {
 
     it.effect("is refused when it names no fault", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         for (const header of ["no such thing", "{}", `{"_tag":"StallAfter","tokens":-1}`, "__proto__", "constructor"]) {
           const response = yield* Effect.promise(() => send(provider, { headers: { "x-fault": header } }))
@@ -695,6 +696,7 @@ describe("FakeProvider", () => {
         const fates = (seed: number) =>
           Effect.gen(function*() {
             const provider = yield* FakeProvider.make({
+              allowHeader: true,
               seed,
               script: [{ for: 1, faults: [{ fault: Fault.overloaded, share: 0.5 }] }]
             })
@@ -733,9 +735,11 @@ describe("FakeProvider", () => {
             phase: "only",
             method: "POST",
             path: "/v1/chat/completions",
+            format: "chat",
             key: "sk-one",
             model: "gpt-test",
             stream: false,
+            limit: undefined,
             fault: undefined,
             status: 200,
             tokens: 8,
@@ -749,9 +753,11 @@ describe("FakeProvider", () => {
             phase: "only",
             method: "GET",
             path: "/v1/models",
+            format: "models",
             key: undefined,
             model: undefined,
             stream: false,
+            limit: undefined,
             fault: undefined,
             status: 200,
             tokens: 0,
@@ -764,7 +770,7 @@ describe("FakeProvider", () => {
 
     it.effect("counts the bytes of the body", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const body = yield* Effect.promise(async () => (await send(provider)).arrayBuffer())
 
@@ -801,7 +807,7 @@ describe("FakeProvider", () => {
 
     it.effect("is answered with an error in OpenAI's shape", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const chat = (body: unknown) =>
           refusal(provider, { body: typeof body === "string" ? body : JSON.stringify(body) })
 
@@ -822,7 +828,7 @@ describe("FakeProvider", () => {
 
     it.effect("is refused when it is too large", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const answer = yield* refusal(provider, { body: "x".repeat(5 * 1024 * 1024) })
 
@@ -832,7 +838,7 @@ describe("FakeProvider", () => {
 
     it.effect("that is no HTTP at all leaves the server running", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const socket = connect(provider.port, "127.0.0.1")
         socket.write("this is no request\r\n\r\n")
@@ -845,7 +851,7 @@ describe("FakeProvider", () => {
 
     it.effect("that stops in the middle of its body ends as the client's leaving", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const socket = connect(provider.port, "127.0.0.1")
         socket.write("POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{")
@@ -868,7 +874,7 @@ describe("FakeProvider", () => {
 
     it.effect("keep a health with a bad number from being set", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         assert.throws(() => provider.setHealth({ tokens: -1 }), RangeError, "setHealth: tokens must be")
       }))
@@ -883,25 +889,31 @@ describe("FakeProvider", () => {
       Effect.gen(function*() {
         while (sockets() > 0) yield* turn
         const scope = yield* Scope.make()
-        const provider = yield* Scope.provide(FakeProvider.make({ script: [{ for: 1, latency: "1 hour" }] }), scope)
+        const provider = yield* Scope.provide(
+          FakeProvider.make({ allowHeader: true, script: [{ for: 1, latency: "1 hour" }] }),
+          scope
+        )
         const idle = connect(provider.port, "127.0.0.1")
         yield* Effect.promise(() => once(idle, "connect"))
         const hangs = [
           Fault.hangBeforeHeaders,
           Fault.hangBeforeFirstToken,
           Fault.stallAfter({ tokens: 2 }),
+          Fault.onlyKeepAlive(),
+          Fault.slowDrip({ tokensPerSecond: 0.001 }),
+          Fault.lateAnswer({ after: "1 hour" }),
           Fault.overloaded
         ].map((fault) =>
           rejection(send(provider, { headers: Fault.header(fault) }).then((response) => response.text()))
         )
         const fibers = yield* Effect.forEach(hangs, (hang) => Effect.forkChild(hang, { startImmediately: true }))
-        yield* provider.awaitJournal((entries) => entries.filter(({ fault }) => fault !== undefined).length === 4)
+        yield* provider.awaitJournal((entries) => entries.filter(({ fault }) => fault !== undefined).length === 7)
 
         yield* Scope.close(scope, Exit.void)
 
         const errors = yield* Effect.forEach(fibers, (fiber) => Fiber.join(fiber))
-        assert.deepStrictEqual(errors.map((error) => error.name), Array(4).fill("TypeError"))
-        assert.deepStrictEqual((yield* provider.journal).map(({ end }) => end), Array(4).fill("stopped"))
+        assert.deepStrictEqual(errors.map((error) => error.name), Array(7).fill("TypeError"))
+        assert.deepStrictEqual((yield* provider.journal).map(({ end }) => end), Array(7).fill("stopped"))
         assert.strictEqual(yield* provider.inFlight, 0)
         assert.instanceOf(yield* rejection(send(provider)), TypeError)
         if (!idle.closed) yield* Effect.promise(() => once(idle, "close"))
@@ -911,7 +923,7 @@ describe("FakeProvider", () => {
     it.effect("frees the port for the next provider", () =>
       Effect.gen(function*() {
         const first = yield* Effect.scoped(
-          Effect.flatMap(FakeProvider.make(), (provider) => Effect.as(status(provider), provider))
+          Effect.flatMap(FakeProvider.make({ allowHeader: true }), (provider) => Effect.as(status(provider), provider))
         )
 
         const second = yield* FakeProvider.make({ port: first.port })
@@ -922,7 +934,7 @@ describe("FakeProvider", () => {
 
     it.effect("fails to open on a port that is taken", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
 
         const error = yield* Effect.flip(FakeProvider.make({ port: provider.port }))
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Fault } from "effect-breaker/testing"
+import { AnthropicFault, Fault, OpenAiFault } from "effect-breaker/testing"
 
 const everyFault: ReadonlyArray<Fault.Fault> = [
   Fault.jsonError({
@@ -9,14 +9,31 @@ const everyFault: ReadonlyArray<Fault.Fault> = [
     message: "Short and stout",
     headers: { "X-Tea": "1" }
   }),
-  Fault.htmlError({ status: 522 }),
+  Fault.jsonError({
+    status: 503,
+    fields: { details: { deep: [1] } },
+    hint: { format: "retry-after-date", after: "1 second" }
+  }),
+  Fault.htmlError({ status: 522, headers: { "retry-after": "3" } }),
   Fault.reset,
   Fault.hangBeforeHeaders,
   Fault.hangBeforeFirstToken,
   Fault.stallAfter({ tokens: 0 }),
   Fault.errorChunk({ after: 2, type: "t", code: "c", message: "m" }),
   Fault.cutAfter({ tokens: 3 }),
-  Fault.resetAfter({ tokens: 4 })
+  Fault.resetAfter({ tokens: 4 }),
+  Fault.resetAfter({ tokens: 4, by: "reset" }),
+  Fault.errorChunk({ after: 0, shape: "flat" }),
+  Fault.errorBody(),
+  Fault.onlyKeepAlive({ after: 1, every: 20 }),
+  Fault.slowDrip({ tokensPerSecond: 0.5 }),
+  Fault.malformed({ after: 1 }),
+  Fault.duplicated({ unit: "answer" }),
+  Fault.lateAnswer({ after: "1 minute" }),
+  Fault.emptyAnswer,
+  Fault.endsBy({ reason: "length", after: 2 }),
+  Fault.endsBy({ reason: "error" }),
+  Fault.invalidJson
 ]
 
 describe("Fault", () => {
@@ -41,7 +58,14 @@ describe("Fault", () => {
           messageOf(() => Fault.cutAfter({ tokens: Infinity })),
           messageOf(() => Fault.resetAfter({ tokens: 0.5 })),
           messageOf(() => Fault.rateLimited({ retryAfter: Infinity })),
-          messageOf(() => Fault.rateLimited({ retryAfter: Number.NaN }))
+          messageOf(() => Fault.rateLimited({ retryAfter: Number.NaN })),
+          messageOf(() => Fault.onlyKeepAlive({ every: 0 })),
+          messageOf(() => Fault.onlyKeepAlive({ after: -1 })),
+          messageOf(() => Fault.slowDrip({ tokensPerSecond: 0 })),
+          messageOf(() => Fault.malformed({ after: 0.5 })),
+          messageOf(() => Fault.lateAnswer({ after: "Infinity" })),
+          messageOf(() => Fault.endsBy({ reason: "length", after: -1 })),
+          messageOf(() => AnthropicFault.usageLimitReached({ resumesAt: "soon" }))
         ],
         [
           "Fault.jsonError: status must be a whole number from 400 to 599, got 200",
@@ -50,8 +74,15 @@ describe("Fault", () => {
           "Fault.errorChunk: after must be a whole number of at least 0, got NaN",
           "Fault.cutAfter: tokens must be a whole number of at least 0, got Infinity",
           "Fault.resetAfter: tokens must be a whole number of at least 0, got 0.5",
-          "Fault.rateLimited: retryAfter must be a finite duration of zero or more, got Infinity",
-          "Fault.rateLimited: retryAfter must be a finite duration of zero or more, got NaN"
+          "Fault.jsonError: hint.after must be a finite duration of zero or more, got Infinity",
+          "Fault.jsonError: hint.after must be a finite duration of zero or more, got NaN",
+          "Fault.onlyKeepAlive: every must be a finite duration above zero, got 0",
+          "Fault.onlyKeepAlive: after must be a whole number of at least 0, got -1",
+          "Fault.slowDrip: tokensPerSecond must be a number above zero, got 0",
+          "Fault.malformed: after must be a whole number of at least 0, got 0.5",
+          `Fault.lateAnswer: after must be a finite duration of zero or more, got "Infinity"`,
+          "Fault.endsBy: after must be a whole number of at least 0, got -1",
+          `AnthropicFault.usageLimitReached: resumesAt must be a date, got "soon"`
         ]
       )
     })
@@ -61,11 +92,11 @@ describe("Fault", () => {
       assert.throws(() => Fault.jsonError({ status: 500, headers: { a: "b\r\nc: d" } }), RangeError, "headers.a")
     })
 
-    it("say the hint of a rate limit in seconds", () => {
-      const hint = (retryAfter: number) => Fault.rateLimited({ retryAfter }).headers["retry-after"]
+    it("keep the hint of a rate limit, and have none unless told", () => {
+      const hint = (retryAfter: number) => Fault.rateLimited({ retryAfter }).hint
 
-      assert.deepStrictEqual([0, 0.4, 250, 20_000].map(hint), ["0", "0.001", "0.25", "20"])
-      assert.deepStrictEqual(Fault.rateLimited().headers, {})
+      assert.deepStrictEqual(hint(250), { format: "retry-after", after: 250 })
+      assert.strictEqual(Fault.rateLimited().hint, undefined)
     })
   })
 
@@ -88,7 +119,13 @@ describe("Fault", () => {
         { _tag: "JsonError", status: "500" },
         { _tag: "JsonError", status: 500, message: 1 },
         { _tag: "JsonError", status: 500, headers: "x" },
-        { _tag: "ErrorChunk", after: 1, code: {} }
+        { _tag: "ErrorChunk", after: 1, code: {} },
+        { _tag: "ErrorChunk", after: 1, shape: "round" },
+        { _tag: "JsonError", status: 500, hint: { format: "smoke", after: 1 } },
+        { _tag: "JsonError", status: 500, fields: 1 },
+        { _tag: "EndsBy", reason: "stop" },
+        { _tag: "Duplicated", unit: "byte" },
+        { _tag: "ResetAfter", tokens: 1, by: "axe" }
       ]
 
       for (const data of bad) assert.throws(() => Fault.fromJson(data), RangeError)
@@ -113,6 +150,9 @@ describe("Fault", () => {
   describe("fromHeader", () => {
     it("knows the ready-made faults by name", () => {
       assert.strictEqual(Fault.fromHeader("overloaded"), Fault.overloaded)
+      assert.strictEqual(Fault.fromHeader("reset"), Fault.reset)
+      assert.strictEqual(Fault.fromHeader("openai.slowDown"), OpenAiFault.slowDown)
+      assert.strictEqual(Fault.fromHeader("anthropic.billing"), AnthropicFault.billing)
       assert.strictEqual(Fault.fromHeader(" badGateway "), Fault.badGateway)
       assert.deepStrictEqual(Fault.fromHeader("rateLimited"), Fault.rateLimited())
     })

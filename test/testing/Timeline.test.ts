@@ -1,12 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Fault } from "effect-breaker/testing"
+import { Fault, Limit } from "effect-breaker/testing"
+import * as Speech from "../../src/testing/Speech.ts"
 import * as Timeline from "../../src/testing/Timeline.ts"
 
 const play = (script: ReadonlyArray<Timeline.Phase>, seed = 1) =>
   Timeline.make(Timeline.checkScript("test", script), seed)
 
+const asked = (at: number): Timeline.Asked => ({
+  key: undefined,
+  model: undefined,
+  format: "chat",
+  at,
+  wallClock: at
+})
+
 const fates = (timeline: Timeline.Timeline, at: number, count: number) =>
-  Array.from({ length: count }, () => timeline.at(at).next().fault?._tag)
+  Array.from({ length: count }, () => timeline.at(at).next(asked(at)).fault?._tag)
 
 const halfBroken = [{ for: 10, faults: [{ fault: Fault.reset, share: 0.3 }, { fault: Fault.overloaded, share: 0.2 }] }]
 
@@ -74,12 +83,122 @@ describe("Timeline", () => {
         faults: [{ fault: Fault.reset, share: 1, latency: "300 millis" }]
       }])
 
-      assert.deepStrictEqual(timeline.at(0).next(), {
+      const { release, ...draw } = timeline.at(0).next(asked(0))
+      release()
+
+      assert.deepStrictEqual(draw, {
         fault: Fault.reset,
-        pace: { latency: 300, tokenEvery: 10 },
-        tokens: 3
+        limit: undefined,
+        pace: { latency: 300, tokenEvery: 10, keepAlive: undefined },
+        given: { tokens: 3 }
       })
-      assert.deepStrictEqual(timeline.at(0).choose(undefined).pace, { latency: 2000, tokenEvery: 10 })
+      assert.deepStrictEqual(timeline.at(0).choose(undefined).pace, {
+        latency: 2000,
+        tokenEvery: 10,
+        keepAlive: undefined
+      })
+    })
+  })
+
+  describe("keys, models and formats", () => {
+    const fault = (faults: ReadonlyArray<Timeline.FaultShare>, meant: Partial<Timeline.Asked>) =>
+      play([{ for: 1, faults }]).at(0).next({ ...asked(0), ...meant }).fault
+
+    it("narrow a fault down", () => {
+      const faults = [
+        {
+          fault: Fault.reset,
+          share: 1,
+          keys: ["sk-a", "sk-b"],
+          models: ["big"],
+          formats: ["chat", "messages"] as const
+        }
+      ]
+      const meant = { key: "sk-b", model: "big", format: "messages" } as const
+
+      assert.deepStrictEqual(fault(faults, meant), Fault.reset)
+      for (const other of [{ key: "sk-c" }, { key: undefined }, { model: undefined }, { format: "models" } as const]) {
+        assert.strictEqual(fault(faults, { ...meant, ...other }), undefined)
+      }
+    })
+
+    it("let shares add up for each kind of request on its own", () => {
+      const a = { fault: Fault.reset, share: 1, keys: ["sk-a"] }
+      const b = { fault: Fault.overloaded, share: 1, keys: ["sk-b"] }
+
+      assert.deepStrictEqual(fault([a, b], { key: "sk-b" }), Fault.overloaded)
+      assert.throws(
+        () => play([{ for: 1, faults: [a, { fault: Fault.overloaded, share: 0.5, models: ["big"] }] }]),
+        RangeError,
+        "the sum of all shares must be at most 1, got 1.5"
+      )
+    })
+
+    it("shift no fate of other requests", () => {
+      const [reset, overloaded] = halfBroken[0]!.faults
+      const keys = ["sk-a"]
+      const narrow = [{ for: 10, faults: [{ ...reset!, keys }, { ...overloaded!, keys }] }]
+      const drawn = (timeline: Timeline.Timeline) =>
+        Array.from(
+          { length: 100 },
+          (_, index) => timeline.at(0).next({ ...asked(0), key: index % 2 === 0 ? "sk-a" : "sk-b" }).fault?._tag
+        )
+
+      const every = fates(play(halfBroken), 0, 100)
+
+      assert.deepStrictEqual(drawn(play(narrow)), every.map((fate, index) => index % 2 === 0 ? fate : undefined))
+    })
+  })
+
+  describe("answers", () => {
+    it("are given in turn to requests without a fault, and the last stays", () => {
+      const answers = [{ text: "one" }, { text: "two" }]
+      const timeline = play([{ for: 1, answers, faults: [{ fault: Fault.reset, share: 1, keys: ["sk-a"] }] }])
+      const given = (key?: string) => Speech.say(timeline.at(0).next({ ...asked(0), key }).given, {}).words.join("")
+
+      assert.deepStrictEqual([given("sk-a"), given(), given("sk-a"), given(), given()], [
+        "one",
+        "one",
+        "two",
+        "two",
+        "two"
+      ])
+    })
+
+    it("exclude a length, and are never none", () => {
+      assert.throws(() => play([{ for: 1, tokens: 3, answers: [{}] }]), RangeError, "tokens must be left out")
+      assert.throws(() => play([{ for: 1, answers: [] }]), RangeError, "answers must be a list of at least one answer")
+    })
+  })
+
+  describe("limits", () => {
+    it("come before faults, and the first that refuses gives its own", () => {
+      const limits = [
+        Limit.concurrency({ atOnce: 1 }),
+        Limit.concurrency({ atOnce: 0, fault: Fault.overloaded, models: ["big"] })
+      ]
+      const timeline = play([{ for: 1, limits, faults: [{ fault: Fault.reset, share: 1 }] }])
+      const draw = (model?: string) => {
+        const { fault, limit, release } = timeline.at(0).next({ ...asked(0), model })
+        return { drawn: [limit, fault?._tag === "JsonError" ? fault.status : fault?._tag], release }
+      }
+
+      assert.deepStrictEqual(draw("big").drawn, ["Concurrency", 529])
+      const first = draw()
+      assert.deepStrictEqual(first.drawn, [undefined, "Reset"])
+      assert.deepStrictEqual([draw().drawn, draw("big").drawn], [["Concurrency", 429], ["Concurrency", 429]])
+      first.release()
+      assert.deepStrictEqual(draw().drawn, [undefined, "Reset"])
+    })
+
+    it("begin anew with each phase, and with a health set by hand", () => {
+      const limits = [Limit.storm({ below: 1, over: 100 })]
+      const timeline = play([{ for: 1_000, limits }, { for: 1_000, limits }])
+      const limitAt = (at: number) => timeline.at(at).next(asked(at)).limit
+
+      assert.deepStrictEqual([limitAt(99), limitAt(1_000), limitAt(1_099)], ["Storm", "Storm", "Storm"])
+      timeline.setHealth(Timeline.checkHealth("test", { limits: [Limit.storm({ below: 11, over: 100 })] }), 1_200)
+      assert.deepStrictEqual([limitAt(1_299), limitAt(1_400)], ["Storm", undefined])
     })
   })
 
@@ -88,7 +207,7 @@ describe("Timeline", () => {
       const timeline = play(halfBroken)
       const drawn = Array.from({ length: 100 }, () => {
         timeline.at(0).choose(Fault.overloaded)
-        return timeline.at(0).next().fault?._tag
+        return timeline.at(0).next(asked(0)).fault?._tag
       })
 
       assert.deepStrictEqual(drawn, fates(play(halfBroken), 0, 100))
@@ -99,10 +218,10 @@ describe("Timeline", () => {
     it("holds until the script is followed again, which went on meanwhile", () => {
       const timeline = play([{ for: 10, name: "first" }, { for: 10, name: "second" }])
 
-      timeline.setHealth(Timeline.checkHealth("test", { faults: [{ fault: Fault.reset, share: 1 }] }))
+      timeline.setHealth(Timeline.checkHealth("test", { faults: [{ fault: Fault.reset, share: 1 }] }), 5)
       assert.strictEqual(timeline.at(5).name, "by hand")
       assert.deepStrictEqual(fates(timeline, 5, 1), ["Reset"])
-      timeline.setHealth(Timeline.checkHealth("test", { name: "mended" }))
+      timeline.setHealth(Timeline.checkHealth("test", { name: "mended" }), 15)
       assert.strictEqual(timeline.at(15).name, "mended")
       timeline.followScript()
       assert.strictEqual(timeline.at(15).name, "second")
