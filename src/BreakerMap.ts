@@ -18,7 +18,7 @@ import type * as Circuit from "./Circuit.ts"
 import type { CircuitRejected } from "./CircuitRejected.ts"
 import { eventsOf, type Listeners } from "./Event.ts"
 import * as Setting from "./internal/Setting.ts"
-import { Name, type Settings, settings } from "./Settings.ts"
+import { isName, Name, type Settings, settings } from "./Settings.ts"
 import type { Snapshot } from "./Snapshot.ts"
 
 /**
@@ -199,7 +199,8 @@ class BreakerMapImpl implements BreakerMap {
     let breaker = this.breakers.get(key)
     if (breaker !== undefined && now - breaker.usedAt < A_MOMENT) return breaker
     if (breaker === undefined) {
-      Setting.option("BreakerMap.get", "key", Name, key)
+      // Looked at by hand first: a Schema for each new key would cost more than its circuit.
+      if (!isName(key)) Setting.option("BreakerMap.get", "key", Name, key)
       const { rules, settings } = this.configure(key)
       breaker = new Breaker.BreakerImpl(key, settings, this.listeners, fiber, rules)
       this.letGo(fiber, now, STEPS, () => this.breakers.size >= this.capacity)
