@@ -15,6 +15,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
 import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -154,6 +155,43 @@ export const guardWith: {
   const options = checked("LlmStream.guardWith", second)
   return (self: AnyStream) => guarded(self, first as AnyAdmission, options)
 }) as never
+
+/**
+ * Goes on with another stream if this one fails before it handed on anything, and never after.
+ *
+ * **Details**
+ *
+ * A guarded stream hands on nothing before its first content, so the answers of two models are never mixed. The other
+ * stream may be chosen by the error; `Stream.fail(error)` leaves it as it is.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const orElse: {
+  <E, A2, E2, R2>(
+    other: (error: E) => Stream.Stream<A2, E2, R2>
+  ): <A, R>(self: Stream.Stream<A, E, R>) => Stream.Stream<A | A2, E | E2, R | R2>
+  <A, E, R, A2, E2, R2>(
+    self: Stream.Stream<A, E, R>,
+    other: (error: E) => Stream.Stream<A2, E2, R2>
+  ): Stream.Stream<A | A2, E | E2, R | R2>
+} = /*#__PURE__*/ dual(
+  2,
+  <A, E, R, A2, E2, R2>(
+    self: Stream.Stream<A, E, R>,
+    other: (error: E) => Stream.Stream<A2, E2, R2>
+  ): Stream.Stream<A | A2, E | E2, R | R2> =>
+    Stream.suspend(() => {
+      let begun = false
+      return self.pipe(
+        Stream.mapArray((parts) => {
+          begun = true
+          return parts
+        }),
+        Stream.catch((error): Stream.Stream<A2, E | E2, R2> => begun ? Stream.fail(error) : other(error))
+      )
+    })
+)
 
 // ---------------------------------------------------------------------------------------------------------------------
 
