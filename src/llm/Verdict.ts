@@ -42,3 +42,27 @@ export type Kind =
   | "quality"
   | "cancelled"
   | "unknown"
+
+/** Where the end of a quota can be told from the calendar. */
+export type Until = "next month" | "midnight in California"
+
+/** What a rule says of a call, before any hint of the provider is read. */
+export interface Verdict {
+  readonly _tag: "Failure" | "Ignored" | "Throttled" | "Trip"
+  readonly kind: Kind
+  readonly scope: Scope
+  readonly until?: Until | undefined
+  readonly minutes?: number | undefined
+}
+
+export const failure = (kind: Kind, scope: Scope = "model"): Verdict => ({ _tag: "Failure", kind, scope })
+
+export const ignored = (kind: Kind, scope: Scope = "request"): Verdict => ({ _tag: "Ignored", kind, scope })
+
+export const throttled = (kind: Kind, scope: Scope = "model"): Verdict => ({ _tag: "Throttled", kind, scope })
+
+export const trip = (
+  kind: Kind,
+  scope: Scope = "key",
+  end?: { readonly until?: Until; readonly minutes?: number }
+): Verdict => ({ _tag: "Trip", kind, scope, ...end })
