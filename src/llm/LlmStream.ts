@@ -23,7 +23,7 @@ import * as Breaker from "../Breaker.ts"
 import type { CircuitRejected } from "../CircuitRejected.ts"
 import * as Setting from "../internal/Setting.ts"
 import * as Deadlines from "./Deadlines.ts"
-import type { LlmOutcome } from "./LlmOutcome.ts"
+import type * as LlmOutcome from "./LlmOutcome.ts"
 import type { FinishReason, Part, Reader } from "./Part.ts"
 import * as PartReader from "./PartReader.ts"
 import { minimumTokens, Progress } from "./Progress.ts"
@@ -42,7 +42,7 @@ import * as StreamEnd from "./StreamEnd.ts"
  * @since 0.1.0
  */
 export interface Admission {
-  readonly settle: (outcome: LlmOutcome) => Effect.Effect<void>
+  readonly settle: (outcome: LlmOutcome.LlmOutcome) => Effect.Effect<void>
   readonly answered?: Effect.Effect<void> | undefined
 }
 
@@ -60,7 +60,7 @@ export interface Admission {
  * @since 0.1.0
  */
 export interface Report {
-  readonly outcome: LlmOutcome
+  readonly outcome: LlmOutcome.LlmOutcome
   readonly duration: Duration.Duration
   readonly headers: Duration.Duration | undefined
   readonly firstContent: Duration.Duration | undefined
@@ -83,6 +83,8 @@ export interface Report {
  *   `StreamBroken`; `"keep"` ends it as the provider did. The vote is the same. A deadline always fails.
  * - `tools`: `"inside"`, the default, when tools of the program run inside the stream, so that the time from a tool call to
  *   its result is not the provider's. `"outside"` when they run after it, so that a tool call is content like any other.
+ * - `errors`: how the errors that the provider reports are read; see `LlmOutcome.Options`. The time is the clock's unless
+ *   given.
  * - `onEnd`: told what was observed, once, after the vote.
  * - `reader`: how parts are read; those of Effect's `LanguageModel.streamText` unless given.
  *
@@ -93,6 +95,7 @@ export interface Options<in A = PartReader.EffectPart> extends Deadlines.Deadlin
   readonly slow?: SlowRule.SlowRule | undefined
   readonly onPartial?: "fail" | "keep" | undefined
   readonly tools?: "inside" | "outside" | undefined
+  readonly errors?: LlmOutcome.Options | undefined
   readonly onEnd?: ((report: Report) => Effect.Effect<void>) | undefined
   readonly reader?: Reader<A> | undefined
 }
@@ -208,11 +211,12 @@ interface Checked {
   readonly slow: SlowRule.Checked | undefined
   readonly onPartial: "fail" | "keep"
   readonly tools: "inside" | "outside"
+  readonly errors: LlmOutcome.Options | undefined
   readonly onEnd: Options["onEnd"]
 }
 
 const checked = (where: string, given: unknown): Checked => {
-  const { onEnd, onPartial = "fail", reader = PartReader.effect, slow, tools = "inside", ...deadlines } =
+  const { errors, onEnd, onPartial = "fail", reader = PartReader.effect, slow, tools = "inside", ...deadlines } =
     (given ?? {}) as Options<never>
   Setting.enforce(
     Setting.rule(onPartial === "fail" || onPartial === "keep", where, "onPartial", `"fail" or "keep"`, onPartial),
@@ -224,6 +228,7 @@ const checked = (where: string, given: unknown): Checked => {
     slow: slow === undefined ? undefined : SlowRule.check(where, slow),
     onPartial,
     tools,
+    errors,
     onEnd
   }
 }
@@ -233,7 +238,7 @@ const checked = (where: string, given: unknown): Checked => {
 const guarded = (self: AnyStream, admit: AnyAdmission, options: Checked): AnyStream =>
   Stream.unwrap(Effect.gen(function*() {
     const scope = yield* Effect.scope
-    const call = new GuardedCall(options)
+    const call = new GuardedCall(options, yield* Clock.Clock)
     yield* Effect.acquireRelease(
       Effect.map(admit, (admission) => call.admission = admission),
       // Settles only what has not ended by itself: a reader that stopped, or was interrupted.
@@ -248,7 +253,7 @@ class GuardedCall {
   admission: Admission | undefined
   private readonly options: Checked
   private readonly progress = new Progress()
-  private readonly wholeAt: "finish" | "end"
+  private readonly reading: StreamEnd.Reading
   private settled = false
   private answered = false
   /** Parts that came before the first content: handed on with it, or never. */
@@ -256,9 +261,12 @@ class GuardedCall {
   /** How the stream ends at the next pull, where that is known. */
   private over: Pull.Pull<never, StreamBroken> | undefined
 
-  constructor(options: Checked) {
+  constructor(options: Checked, clock: Clock.Clock) {
     this.options = options
-    this.wholeAt = options.reader.wholeAt ?? "finish"
+    this.reading = {
+      wholeAt: options.reader.wholeAt ?? "finish",
+      errors: { now: () => clock.currentTimeMillisUnsafe(), ...options.errors }
+    }
   }
 
   guard(upstream: AnyPull): AnyPull {
@@ -274,12 +282,14 @@ class GuardedCall {
 
   stop(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     const interrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-    return this.settle(interrupted ? StreamEnd.givenUp : StreamEnd.atStop(this.progress, this.wholeAt))
+    return this.settle(interrupted ? StreamEnd.givenUp : StreamEnd.atStop(this.progress, this.reading))
   }
 
   private fail(cause: Cause.Cause<unknown>): Effect.Effect<void> {
     if (this.settled) return Effect.void
-    return this.settle(Cause.hasInterruptsOnly(cause) ? StreamEnd.givenUp : StreamEnd.outcomeOf(Cause.squash(cause)))
+    return this.settle(
+      Cause.hasInterruptsOnly(cause) ? StreamEnd.givenUp : StreamEnd.outcomeOf(Cause.squash(cause), this.reading)
+    )
   }
 
   // A reader that throws is a bug of the program: it says nothing of the provider.
@@ -301,7 +311,7 @@ class GuardedCall {
       if (said === undefined) return this.over
       progress.note(said)
       if (progress.error !== undefined && (options.onPartial === "fail" || !progress.committed)) {
-        const { broken, outcome } = StreamEnd.atEnd(progress, this.wholeAt)
+        const { broken, outcome } = StreamEnd.atEnd(progress, this.reading)
         this.over = Effect.fail(broken!)
         const before = progress.committed ? [...held, ...parts.slice(0, index)] : []
         return Effect.andThen(this.settle(outcome), this.flush(before))
@@ -318,7 +328,7 @@ class GuardedCall {
   }
 
   private end(): AnyPull {
-    const { broken, outcome } = StreamEnd.atEnd(this.progress, this.wholeAt)
+    const { broken, outcome } = StreamEnd.atEnd(this.progress, this.reading)
     const fails = broken !== undefined && (this.options.onPartial === "fail" || !this.progress.committed)
     this.over = fails ? Effect.fail(broken) : Cause.done()
     return Effect.andThen(this.settle(outcome), this.flush(fails ? [] : this.held))
@@ -349,8 +359,9 @@ class GuardedCall {
     })
   }
 
-  private settle(outcome: LlmOutcome): Effect.Effect<void> {
-    return Effect.suspend(() => {
+  // Uninterruptible as a whole: what is marked as settled is settled, wherever the reader is interrupted.
+  private settle(outcome: LlmOutcome.LlmOutcome): Effect.Effect<void> {
+    return Effect.uninterruptible(Effect.suspend(() => {
       if (this.settled || this.admission === undefined) return Effect.void
       this.settled = true
       const { onEnd, slow } = this.options
@@ -359,10 +370,10 @@ class GuardedCall {
       const settled = this.admission.settle(vote)
       if (onEnd === undefined) return settled
       return Effect.andThen(settled, Effect.catchCause(Effect.suspend(() => onEnd(this.report(vote))), complain))
-    })
+    }))
   }
 
-  private report(outcome: LlmOutcome): Report {
+  private report(outcome: LlmOutcome.LlmOutcome): Report {
     const { characters, finish, firstContent, firstEvent, spent, usage } = this.progress
     return {
       outcome,

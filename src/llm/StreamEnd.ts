@@ -17,6 +17,12 @@ export interface End {
   readonly broken: StreamBroken.StreamBroken | undefined
 }
 
+/** How an end is read: what a whole answer looks like, and how errors are read. */
+export interface Reading {
+  readonly wholeAt: "finish" | "end"
+  readonly errors: LlmOutcome.Options
+}
+
 type Kind = NonNullable<LlmOutcome.LlmOutcome["kind"]>
 
 const whole: LlmOutcome.LlmOutcome = { _tag: "Success", scope: "model" }
@@ -28,12 +34,12 @@ export const givenUp: LlmOutcome.LlmOutcome = { ...Outcome.ignored, kind: "cance
 export const unread: LlmOutcome.LlmOutcome = { ...Outcome.ignored, kind: "unknown", scope: "request" }
 
 /** The end of a stream that the provider ended. */
-export const atEnd = (progress: Progress, wholeAt: "finish" | "end"): End => {
+export const atEnd = (progress: Progress, reading: Reading): End => {
   const { characters, error, finish, hasContent } = progress
   if (error !== undefined) {
-    return broken(progress, outcomeOf(error.reported), "the provider reported an error", error.reported)
+    return broken(progress, outcomeOf(error.reported, reading), "the provider reported an error", error.reported)
   }
-  if (finish === undefined && wholeAt === "finish") {
+  if (finish === undefined && reading.wholeAt === "finish") {
     return failed(progress, "truncated", `the answer ends without a finish, after ${characters} characters`)
   }
   const reason: FinishReason = finish ?? (hasContent ? "stop" : "unknown")
@@ -61,8 +67,8 @@ export const atEnd = (progress: Progress, wholeAt: "finish" | "end"): End => {
 }
 
 /** The end of a stream whose reader stopped: of the answer as far as it was seen. */
-export const atStop = (progress: Progress, wholeAt: "finish" | "end"): LlmOutcome.LlmOutcome => {
-  if (progress.error !== undefined || progress.finish !== undefined) return atEnd(progress, wholeAt).outcome
+export const atStop = (progress: Progress, reading: Reading): LlmOutcome.LlmOutcome => {
+  if (progress.error !== undefined || progress.finish !== undefined) return atEnd(progress, reading).outcome
   return progress.hasContent ? whole : givenUp
 }
 
@@ -79,8 +85,8 @@ export const late = (progress: Progress, { deadline, limit }: Due): StreamBroken
 }
 
 /** The outcome of a stream that failed by itself. */
-export const outcomeOf = (error: unknown): LlmOutcome.LlmOutcome =>
-  error instanceof StreamBroken.StreamBroken ? error.outcome : LlmOutcome.fromError(error)
+export const outcomeOf = (error: unknown, { errors }: Reading): LlmOutcome.LlmOutcome =>
+  error instanceof StreamBroken.StreamBroken ? error.outcome : LlmOutcome.fromError(error, errors)
 
 const ignored = (kind: Kind): End => ({ outcome: { ...Outcome.ignored, kind, scope: "request" }, broken: undefined })
 
