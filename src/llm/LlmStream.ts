@@ -8,6 +8,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -116,6 +117,62 @@ export const guardWith: {
   const options = checked("LlmStream.guardWith", second)
   return (self: AnyStream) => guarded(self, first as AnyAdmission, options)
 }) as never
+
+/**
+ * Makes a stream of what a client gives as an async iterable, and gives the request up when the stream ends.
+ *
+ * **Details**
+ *
+ * Hand the signal to the client: it is aborted however the stream ends, so that a deadline, an early stop or an interrupt
+ * closes the connection. Opening the request is part of the stream, and under its deadlines. What the client throws is a
+ * `Cause.UnknownError`, or what `onError` makes of it.
+ *
+ * **Example** (The `openai` client under a guard)
+ *
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { Breaker } from "effect-breaker"
+ * import { LlmStream, PartReader } from "effect-breaker/llm"
+ * import OpenAI from "openai"
+ *
+ * const client = new OpenAI({ maxRetries: 0 })
+ * const question = { model: "gpt-any", messages: [{ role: "user" as const, content: "How are you?" }] }
+ *
+ * const answer = LlmStream.fromClient((signal) =>
+ *   client.chat.completions.create({ ...question, stream: true }, { signal })
+ * ).pipe(
+ *   LlmStream.guard({ reader: PartReader.openAiChat, headers: "30 seconds", firstContent: "20 seconds", idle: "30 seconds" }),
+ *   Stream.map((chunk) => chunk.choices[0]?.delta.content ?? ""),
+ *   Stream.mkString
+ * )
+ *
+ * console.log(await Effect.runPromise(Effect.provide(answer, Breaker.layer({ name: "openai" }))))
+ * // => "This answer comes from a healthy fake provider"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromClient: {
+  <A>(
+    open: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>> | AsyncIterable<A>
+  ): Stream.Stream<A, Cause.UnknownError>
+  <A, E>(
+    open: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>> | AsyncIterable<A>,
+    onError: (error: unknown) => E
+  ): Stream.Stream<A, E>
+} = <A>(
+  open: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>> | AsyncIterable<A>,
+  onError: (error: unknown) => unknown = (error) => new Cause.UnknownError(error)
+): Stream.Stream<A, never> =>
+  Stream.unwrap(Effect.gen(function*() {
+    const controller = yield* Effect.acquireRelease(
+      Effect.sync(() => new AbortController()),
+      (controller) => Effect.sync(() => controller.abort())
+    )
+    const answer = yield* Effect.tryPromise({ try: async () => open(controller.signal), catch: onError })
+    return Stream.fromAsyncIterable(answer, onError)
+  })) as Stream.Stream<A, never>
 
 /**
  * Goes on with another stream if this one fails before it handed on anything, and never after.
