@@ -60,31 +60,44 @@ export interface Options<in A = PartReader.EffectPart> extends Deadlines.Deadlin
 }
 
 /**
+ * The parts that options are for: what their reader reads, or those of Effect's language models.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PartOf<Given> = Given extends { readonly reader: Reader<infer A> } ? A : PartReader.EffectPart
+
+/**
+ * The options beside a stream: a stream of other parts than Effect's needs a reader.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type OptionsBeside<Self> = [Self] extends [Stream.Stream<infer A, unknown, unknown>]
+  ? [A] extends [PartReader.EffectPart] ? [options?: Options<A>]
+  : [options: Options<A> & { readonly reader: Reader<A> }]
+  : []
+
+/**
  * Runs a streamed answer through the breaker in context: it votes when the stream ends, by what its parts said.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const guard: {
-  <P = PartReader.EffectPart>(
-    options?: Options<P>
-  ): <A extends P, E, R>(
+export const guard: <Arg extends Stream.Stream<unknown, unknown, unknown> | Options<never> = Options>(
+  selfOrOptions?: Arg,
+  ...options: OptionsBeside<Arg>
+) => [Arg] extends [Stream.Stream<infer A, infer E, infer R>]
+  ? Stream.Stream<A, E | StreamBroken | CircuitRejected, R | Breaker.Breaker>
+  : <A extends PartOf<Arg>, E, R>(
     self: Stream.Stream<A, E, R>
-  ) => Stream.Stream<A, E | StreamBroken | CircuitRejected, R | Breaker.Breaker>
-  <A, E, R>(
-    self: Stream.Stream<A, E, R>,
-    options: Options<A> & { readonly reader: Reader<A> }
-  ): Stream.Stream<A, E | StreamBroken | CircuitRejected, R | Breaker.Breaker>
-  <A extends PartReader.EffectPart, E, R>(
-    self: Stream.Stream<A, E, R>,
-    options?: Options
-  ): Stream.Stream<A, E | StreamBroken | CircuitRejected, R | Breaker.Breaker>
-} = ((...args: ReadonlyArray<unknown>) => {
-  const [first, second] = args
-  if (Stream.isStream(first)) return guarded(first, fromContext, checked("LlmStream.guard", second))
-  const options = checked("LlmStream.guard", first)
-  return (self: AnyStream) => guarded(self, fromContext, options)
-}) as never
+  ) => Stream.Stream<A, E | StreamBroken | CircuitRejected, R | Breaker.Breaker> =
+    ((...args: ReadonlyArray<unknown>) => {
+      const [first, second] = args
+      if (Stream.isStream(first)) return guarded(first, fromContext, checked("LlmStream.guard", second))
+      const options = checked("LlmStream.guard", first)
+      return (self: AnyStream) => guarded(self, fromContext, options)
+    }) as never
 
 /**
  * Runs a streamed answer by an admission of one's own making, such as one of several circuits at once.

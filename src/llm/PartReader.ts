@@ -98,7 +98,7 @@ export const effect: Reader<EffectPart> = {
  */
 export const openAiChat: Reader<object> = {
   read: (chunk) => {
-    const { choices, error, usage } = chunk as Loose
+    const { choices, error, usage } = record(chunk)
     if (error !== undefined && error !== null) return failure(error, chunk)
     let characters = 0
     let reasoning = true
@@ -131,7 +131,7 @@ export const openAiChat: Reader<object> = {
  */
 export const openAiResponses: Reader<object> = {
   read: (event) => {
-    const { delta, error, response, type } = event as Loose
+    const { delta, error, response, type } = record(event)
     const { error: reason, incomplete_details, output, usage } = record(response)
     switch (type) {
       case "error":
@@ -167,7 +167,7 @@ export const openAiResponses: Reader<object> = {
  */
 export const anthropic: Reader<object> = {
   read: (event) => {
-    const { content_block, delta, error, message, type, usage } = event as Loose
+    const { content_block, delta, error, message, type, usage } = record(event)
     switch (type) {
       case "error":
         return failure(error, event)
@@ -211,7 +211,7 @@ export const anthropic: Reader<object> = {
  */
 export const aiSdk: Reader<object> = {
   read: (part) => {
-    const { delta, error, id, preliminary, providerExecuted, reason, text, toolCall, toolCallId, type } = part as Loose
+    const { delta, error, id, preliminary, providerExecuted, reason, text, toolCall, toolCallId, type } = record(part)
     switch (type) {
       case "text-delta":
       case "tool-input-delta":
@@ -232,7 +232,7 @@ export const aiSdk: Reader<object> = {
       case "tool-approval-request":
         return { toolResult: String(record(toolCall)["toolCallId"] ?? toolCallId) }
       case "finish":
-        return aiSdkFinish(part as Loose)
+        return aiSdkFinish(record(part))
       case "abort":
         return { error: { name: "AbortError", message: typeof reason === "string" ? reason : "The caller gave up." } }
       case "error":

@@ -70,7 +70,7 @@ const vote = ({ reports }: Reading) => {
 
 const broken = ({ error }: Reading): StreamBroken => {
   assert.instanceOf(error, StreamBroken)
-  return error as StreamBroken
+  return error
 }
 
 describe("a guarded answer of the openai client over HTTP", () => {
