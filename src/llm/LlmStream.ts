@@ -81,6 +81,64 @@ export type OptionsBeside<Self> = [Self] extends [Stream.Stream<infer A, unknown
 /**
  * Runs a streamed answer through the breaker in context: it votes when the stream ends, by what its parts said.
  *
+ * **Details**
+ *
+ * | the answer                                                            | votes                                  |
+ * | --------------------------------------------------------------------- | -------------------------------------- |
+ * | finishes                                                              | `Success`, empty or out of tokens too  |
+ * | reports an error, fails or dies                                       | what `LlmOutcome.fromError` reads      |
+ * | ends without a finish                                                 | `Failure` (`truncated`)                |
+ * | is empty, and its finish is `error` or `unknown`                      | `Failure` (`empty`)                    |
+ * | has content, and its finish is `error`                                | `Failure` (`server`)                   |
+ * | is stopped by a filter or a refusal                                   | `Ignored` (`content-policy`)           |
+ * | is empty, and its finish is `length` or `other`                       | `Ignored`                              |
+ * | lets a deadline pass                                                  | `Failure` (`timeout`)                  |
+ * | is left by its reader                                                 | `Success` after content, else `Ignored` |
+ * | is interrupted                                                        | `Ignored`                              |
+ *
+ * Nothing is handed on before the first content: parts that come earlier are held back, and follow with it. An answer
+ * that breaks off before it fails with `StreamBroken` and hands on nothing, so that another model can take over; one that
+ * breaks off later does what `onPartial` says. Typed errors and defects of the stream pass unchanged. The result of a
+ * tool of the program counts as handed on, too: what it did is done.
+ *
+ * The stream asks for its permit when it starts, and holds it until it ends. The error channel gains `StreamBroken` and
+ * `CircuitRejected`.
+ *
+ * **Gotchas**
+ *
+ * A client's own retries and a fallback hide from it what happened: put retries of the client to none, and fallbacks
+ * outside. While a tool runs inside the stream no deadline holds, so give tools a timeout of their own: a model that hangs
+ * straight after a tool call looks like one whose tool is slow. `onEnd` is not interruptible: keep it short.
+ *
+ * Throws a `RangeError` for a bad option.
+ *
+ * **Example** (An error inside a 200 is a failure)
+ *
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { Breaker, TripPolicy } from "effect-breaker"
+ * import { LlmStream } from "effect-breaker/llm"
+ * import { LanguageModel } from "effect/ai"
+ *
+ * const Overloaded = Effect.provideServiceEffect(
+ *   LanguageModel.LanguageModel,
+ *   LanguageModel.make({
+ *     generateText: () => Effect.succeed([]),
+ *     streamText: () => Stream.make({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } })
+ *   })
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const answer = LanguageModel.streamText({ prompt: "Hello" }).pipe(LlmStream.guard({ firstContent: "20 seconds" }))
+ *   const error = yield* Effect.flip(Stream.runDrain(answer))
+ *   console.log(error._tag === "StreamBroken" && [error.kind, error.partial]) // => ["overloaded", false]
+ *   return (yield* (yield* Breaker.Breaker).state)._tag
+ * })
+ *
+ * const Live = Breaker.layer({ name: "openai", tripPolicy: TripPolicy.consecutive(1) })
+ * console.log(await Effect.runPromise(program.pipe(Overloaded, Effect.provide(Live)))) // => "Open"
+ * ```
+ *
  * @category combinators
  * @since 0.1.0
  */
@@ -101,6 +159,33 @@ export const guard: <Arg extends Stream.Stream<unknown, unknown, unknown> | Opti
 
 /**
  * Runs a streamed answer by an admission of one's own making, such as one of several circuits at once.
+ *
+ * **Details**
+ *
+ * As `guard`, but it asks nobody: `admit` does, when the stream starts, and its failure is the refusal. The permit of
+ * `breaker.admit` is an admission.
+ *
+ * **Example** (One answer, two circuits)
+ *
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { Breaker } from "effect-breaker"
+ * import { LlmStream, PartReader } from "effect-breaker/llm"
+ *
+ * const program = Effect.gen(function*() {
+ *   const key = yield* Breaker.make({ name: "key" })
+ *   const model = yield* Breaker.make({ name: "model" })
+ *   const both = Effect.map(Effect.all([key.admit, model.admit]), (permits): LlmStream.Admission => ({
+ *     settle: (outcome) => Effect.forEach(permits, (permit) => permit.settle(outcome), { discard: true })
+ *   }))
+ *
+ *   const answer = Stream.make("Hello", " there").pipe(LlmStream.guardWith(both, { reader: PartReader.text }))
+ *   console.log(yield* Stream.mkString(answer)) // => "Hello there"
+ *   return [(yield* key.snapshot).successes, (yield* model.snapshot).successes]
+ * })
+ *
+ * console.log(await Effect.runPromise(program)) // => [1, 1]
+ * ```
  *
  * @category combinators
  * @since 0.1.0
@@ -194,6 +279,21 @@ export const fromClient: {
  *
  * A guarded stream hands on nothing before its first content, so the answers of two models are never mixed. The other
  * stream may be chosen by the error; `Stream.fail(error)` leaves it as it is.
+ *
+ * **Example** (The second model answers, and the third is not asked)
+ *
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { LlmStream, PartReader } from "effect-breaker/llm"
+ *
+ * const ask = (...pieces: ReadonlyArray<string>) =>
+ *   Stream.fromIterable(pieces).pipe(
+ *     LlmStream.guardWith(Effect.succeed({ settle: () => Effect.void }), { reader: PartReader.text })
+ *   )
+ *
+ * const answer = ask().pipe(LlmStream.orElse(() => ask("Hello")), LlmStream.orElse(() => ask("Good day")))
+ * console.log(await Effect.runPromise(Stream.mkString(answer))) // => "Hello"
+ * ```
  *
  * @category combinators
  * @since 0.1.0
