@@ -65,7 +65,7 @@ describe("interruption", () => {
       it.effect(`of ${name} leaves no permit behind, ${how}`, () =>
         Effect.gen(function*() {
           const breaker = yield* Breaker.make({ name: "openai", tripPolicy: TripPolicy.never })
-          const guarded = LlmStream.guard(answer as Stream.Stream<PartReader.Part, string>, options)
+          const guarded = LlmStream.guard(answer, options)
           const reading = Effect.provideService(Stream.runDrain(guarded), Breaker.Breaker, breaker)
 
           yield* sweep(reading, (at) =>

@@ -232,6 +232,16 @@ describe("LlmStream", () => {
         }))
     }
 
+    it.effect("by an error before content is over, though content would follow and partial answers are kept", () =>
+      Effect.gen(function*() {
+        for (const onPartial of ["fail", "keep"] as const) {
+          const { broken, seen } = yield* watch(parts(error(), say("Once"), stop), { onPartial })
+
+          assert.deepStrictEqual(seen, [])
+          assert.isFalse(broken?.partial)
+        }
+      }))
+
     it.effect("votes by what the error part says, not every error being the provider's failure", () =>
       Effect.gen(function*() {
         const badPrompt = yield* watch(parts(error({ status: 400, message: "bad prompt" })))
@@ -574,6 +584,14 @@ describe("LlmStream", () => {
 
         expectLate(afterTool, "idle", true)
         expectLate(outside, "idle", true)
+      }))
+
+    it.effect("hold again after the finish, though a tool never came to a result", () =>
+      Effect.gen(function*() {
+        const call = { content: 0, toolCall: "call_1" }
+        const end = yield* watchTime(timed([0, call], [0, finish("tool-calls")], [1001, ping]), { idle: 1000 })
+
+        expectLate(end, "idle", true)
       }))
 
     it.effect("interrupt the stream that is late, and run what it has to release", () =>
