@@ -42,6 +42,7 @@ export const events: ReadonlyArray<Rule> = [
   when({ code: "self_signed_cert_in_chain unable_to_verify_leaf_signature" }, failure("network", "provider")),
   when({ code: "transporterror networkerror apiconnectionerror" }, failure("network", "provider")),
   when({ client: /^(?:terminated|fetch failed|Connection error\.)$/ }, failure("network", "provider")),
+  when({ client: /^Cannot connect to API: / }, failure("network", "provider")), // ai
 
   // The answer
   when({ code: "err_stream_premature_close und_err_res_content_length_mismatch" }, failure("truncated")),

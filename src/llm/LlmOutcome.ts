@@ -135,7 +135,8 @@ export const fromHttp = (response: {
 export const fromError = (error: unknown, options?: Options): LlmOutcome =>
   guarded(() => {
     const now = timeOf(options)
-    return judge(Signal.fromError(error, now), options, now)
+    if (!Cause.isCause(error)) return judge(Signal.fromError(error, now), options, now)
+    return Cause.hasInterruptsOnly(error) ? cancelled : judge(Signal.fromError(Cause.squash(error), now), options, now)
   })
 
 /**
@@ -317,7 +318,7 @@ const fixed = ({ minutes }: Verdict): Duration.Duration | undefined =>
 
 const messageOf = ({ kind }: Verdict, { codes, isPage, message, status }: Signal.Signal): string | undefined => {
   const words = Wording.shown(message)
-  if (words === undefined) return status === undefined ? undefined : Wording.ofStatus(status, isPage)
+  if (words === undefined) return Wording.ofStatus(status, isPage)
   const code = kind === "network"
     ? codes.find((code) => /^(?:e[a-z]{3,12}|eai_again|und_err_[a-z_]{1,40})$/.test(code))
     : undefined

@@ -94,7 +94,10 @@ export const read = ({ bodies, headers, now, texts }: {
 
 /** What time it is: as told, or else as the response says itself. @internal */
 export const instantOf = (now: unknown, headers: HttpHeaders.HttpHeaders): number | undefined =>
-  typeof now === "number" && Number.isFinite(now) ? now : WrittenTime.date(headers["date"] ?? "")
+  typeof now === "number" && Math.abs(now) <= latest ? now : WrittenTime.date(headers["date"] ?? "")
+
+// What a `Date` can hold: nobody means a number beyond.
+const latest = 8.64e15
 
 type Wait = number | undefined
 

@@ -57,6 +57,7 @@ export const fromHttp = (response: {
     status: Untrusted.get(response, "status"),
     headers: HttpHeaders.read(Untrusted.get(response, "headers")),
     bodies: [body],
+    pages: [Untrusted.get(response, "body")],
     wrappers: [],
     now
   })
@@ -70,7 +71,8 @@ export const fromHttp = (response: {
  */
 export const fromError = (error: unknown, now?: number): Signal => {
   if (typeof error === "string") {
-    return make({ error, status: undefined, headers: {}, bodies: [Untrusted.content(error)], wrappers: [], now })
+    const bodies = [Untrusted.content(error)]
+    return make({ error, status: undefined, headers: {}, bodies, pages: [error], wrappers: [], now })
   }
   const chain = causes(error)
   const headers = chain.flatMap(headersIn).map(HttpHeaders.read).find((headers) => Object.keys(headers).length > 0)
@@ -79,6 +81,7 @@ export const fromError = (error: unknown, now?: number): Signal => {
     status: chain.flatMap(statusesIn).find(ErrorBody.isStatus),
     headers: headers ?? {},
     bodies: chain.flatMap(bodiesIn).map(Untrusted.content).filter((body) => body !== undefined),
+    pages: chain.flatMap((error) => [Untrusted.get(error, "responseBody"), Untrusted.get(error, "message")]),
     wrappers: chain,
     now
   })
@@ -101,7 +104,7 @@ const causes = (error: unknown): ReadonlyArray<unknown> => {
     }
   }
   // A reason that is a word, as in `RetryError.reason`, is a code and not an error.
-  return found.filter((cause, index) => index === 0 || Untrusted.isObject(cause) || /\s/.test(cause as string))
+  return found.filter((cause, index) => index === 0 || Untrusted.isObject(cause) || /[\s{]/.test(cause as string))
 }
 
 const statusesIn = (error: unknown): ReadonlyArray<unknown> => [
@@ -120,6 +123,8 @@ const headersIn = (error: unknown): ReadonlyArray<unknown> => [
 ]
 
 const bodiesIn = (error: unknown): ReadonlyArray<unknown> => [
+  // What was never thrown is no error but the provider's data, as streams hand it over
+  Untrusted.get(error, "stack") === undefined ? error : undefined,
   Untrusted.get(error, "responseBody"),
   Untrusted.at(error, "http", "body"),
   Untrusted.at(error, "response", "data"),
@@ -145,11 +150,13 @@ interface Facts {
   readonly status: unknown
   readonly headers: HttpHeaders.HttpHeaders
   readonly bodies: ReadonlyArray<unknown>
+  /** Where a page may be, however long it is. */
+  readonly pages: ReadonlyArray<unknown>
   readonly wrappers: ReadonlyArray<unknown>
   readonly now: number | undefined
 }
 
-const make = ({ bodies, error, headers, now, status, wrappers }: Facts): Signal => {
+const make = ({ bodies, error, headers, now, pages, status, wrappers }: Facts): Signal => {
   const answers = bodies.flatMap(ErrorBody.layers)
   const told = [...codesIn(headers), ...answers.flatMap(ErrorBody.codes)]
   const metadata = wrappers.flatMap((wrapper) => {
@@ -174,13 +181,19 @@ const make = ({ bodies, error, headers, now, status, wrappers }: Facts): Signal 
     code: coded.find((code) => !types.includes(code)),
     type: types.find((type) => type !== undefined && type !== "error"),
     codes: [...new Set([...coded, ...names])].slice(0, 64),
-    message: words[0],
+    // of what is too long to read, the beginning: nobody else should have to cut it, or to look for keys in it
+    message: words[0] ?? (texts.length > 0 || status !== undefined ? undefined : beginning(pages)),
     headers,
     body: bodies[0],
-    isStructured: told.length > 0 || inner !== undefined,
-    isPage: texts.some(Untrusted.isPage),
+    isStructured: told.length > 0 || answers.some((answer) => ErrorBody.message(answer) !== undefined),
+    isPage: [...texts, ...pages].some(Untrusted.isPage),
     retryAfter: longest([hint, ...wrappers.flatMap((wrapper) => waitsIn(wrapper, RetryHint.instantOf(now, headers)))])
   }
+}
+
+const beginning = (pages: ReadonlyArray<unknown>): string | undefined => {
+  const text = pages.find((page): page is string => typeof page === "string" && page !== "")
+  return text === undefined || Untrusted.isPage(text) ? undefined : text.slice(0, 2048)
 }
 
 // Amazon names the error, Azure the reason for a 429.

@@ -43,10 +43,11 @@ export const items = (value: unknown): ReadonlyArray<unknown> => {
   }
 }
 
-/** The own keys of an object, the first few of them. */
+/** The own keys of an object, the first few of them; a list or bytes, which may have millions, have none. */
 export const keys = (value: unknown, most = longestList): ReadonlyArray<string> => {
   try {
-    return isObject(value) && !Array.isArray(value) ? Object.keys(value).slice(0, most) : []
+    const isPlain = isObject(value) && !Array.isArray(value) && !ArrayBuffer.isView(value)
+    return isPlain ? Object.keys(value).slice(0, most) : []
   } catch {
     return []
   }

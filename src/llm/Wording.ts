@@ -48,5 +48,7 @@ const phrases: Readonly<Record<number, string>> = {
 }
 
 /** What stands in for the words of a provider that sent none, or a page of HTML. */
-export const ofStatus = (status: number, isPage: boolean): string =>
-  [status, phrases[status], isPage ? "(HTML)" : undefined].filter((word) => word !== undefined).join(" ")
+export const ofStatus = (status: number | undefined, isPage: boolean): string | undefined => {
+  const words = status === undefined ? [] : [status, phrases[status] ?? []].flat()
+  return words.length === 0 && !isPage ? undefined : [...words, isPage ? "(HTML)" : []].flat().join(" ")
+}
