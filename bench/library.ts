@@ -27,7 +27,7 @@ const prove = (): number => {
   const functions: ReadonlyArray<readonly [string, (...args: never) => unknown]> = [
     ["Breaker", Breaker.make],
     ["BreakerMap", BreakerMap.make],
-    ["CallWindow", CallWindow.memory],
+    ["CallWindow", CallWindow.lastDuration],
     ["Circuit", Circuit.admit],
     ["Circuit", Circuit.settle],
     ["TripPolicy", TripPolicy.failureRate]

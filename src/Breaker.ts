@@ -25,7 +25,7 @@ import { type Classify, Heard, isInterrupted, ladders, outcomeOf } from "./Class
 import { type Event, eventsOf, type Happening, type Listeners } from "./Event.ts"
 import * as Setting from "./internal/Setting.ts"
 import * as Outcome from "./Outcome.ts"
-import { checkMode, checkName, type Options, type Settings, settings } from "./Settings.ts"
+import { Mode, Name, type Options, type Settings, settings } from "./Settings.ts"
 import { Snapshot } from "./Snapshot.ts"
 
 export type { Classify } from "./Classify.ts"
@@ -45,6 +45,11 @@ export { Snapshot } from "./Snapshot.ts"
  * @since 0.1.0
  */
 export interface Permit {
+  /**
+   * The call gave its first sign of life, such as the first content of a stream: from now on it does not hang, and it was
+   * slow if this took longer than `slowAfter`, however long the rest takes.
+   */
+  readonly answered: Effect.Effect<void>
   readonly settle: (outcome: Outcome.Outcome) => Effect.Effect<void>
   /** Settles with what an exit says, as `execute` would read it. */
   readonly settleExit: <A, E>(
@@ -113,6 +118,7 @@ export interface ExecuteOptions {
  * - `execute` runs an effect through it. The effect's value, typed error, defect and interruption pass unchanged; the
  *   error channel gains `CircuitRejected` and nothing else. Whoever interrupts the call gets its permit back.
  * - `admit` asks for a permit by hand, for work that is not one effect.
+ * - `refusal` tells what the next ask would be refused with, without asking; `undefined` where it would be admitted.
  * - `state` and `snapshot` read, and move nothing. `events` tells a slow reader the newest 256.
  * - `isolate` refuses every call until `release`; `reset` closes the circuit and forgets its openings; `trip` opens it by
  *   hand; `setMode` changes whether refusals are carried out.
@@ -124,6 +130,7 @@ export interface Breaker {
   readonly name: string
   readonly execute: Execute
   readonly admit: Effect.Effect<Permit, CircuitRejected.CircuitRejected>
+  readonly refusal: Effect.Effect<CircuitRejected.CircuitRejected | undefined>
   readonly state: Effect.Effect<State>
   readonly snapshot: Effect.Effect<Snapshot>
   readonly events: Stream.Stream<Event>
@@ -174,10 +181,10 @@ export const Breaker: Context.Service<Breaker, Breaker> = /*#__PURE__*/ Context.
  * @since 0.1.0
  */
 export const make = (options: Options): Effect.Effect<Breaker> => {
-  checkName(options.name, "Breaker.make", "name")
+  Setting.option("Breaker.make", "name", Name, options.name)
   const checked = settings(options)
   return Effect.withFiberSucceed((fiber) =>
-    new BreakerImpl(options.name, checked, checked.rules(fiber.context), { current: undefined }, fiber)
+    new BreakerImpl(options.name, checked, { current: undefined }, fiber, checked.rules(fiber.context))
   )
 }
 
@@ -281,48 +288,43 @@ export function firstOrLast<F>(guard: Guard): F {
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 type AnyEffect = Effect.Effect<unknown, unknown, unknown>
+type AnyExit = Exit.Exit<unknown, unknown>
 
-const NANOS = 1_000_000
+// As an integer of 64 bits it becomes a number without a call into the runtime.
+const millisOf = (clock: Clock.Clock): number => Number(BigInt.asIntN(64, clock.monotonicTimeNanosUnsafe())) / 1_000_000
+
+/** @internal Milliseconds of the monotonic clock. */
+export const monotonic = (fiber: AnyFiber): number => millisOf(fiber.getRef(Clock.Clock))
 
 /** @internal */
-export class BreakerImpl implements Breaker {
+export class BreakerImpl extends Circuit.Circuit implements Breaker {
   readonly name: string
-  readonly circuit: Circuit.Circuit
   readonly settings: Settings
-  readonly cell: { current: Circuit.State }
   /** When a map last gave it out. */
   usedAt = 0
   private readonly listeners: Listeners
   private readonly source: typeof Random.Random["Service"]
-  private clock: Clock.Clock
   // What turns the monotonic clock's time into the wall's, as of when the breaker was made: the machine counts in it, so
   // that every time it tells can be shown, and a wall clock that is set later moves nothing.
   private readonly origin: number
 
-  constructor(name: string, settings: Settings, rules: Circuit.Rules, listeners: Listeners, fiber: AnyFiber) {
+  constructor(name: string, settings: Settings, listeners: Listeners, fiber: AnyFiber, rules: Circuit.Rules) {
+    const clock = fiber.getRef(Clock.Clock)
+    const now = clock.currentTimeMillisUnsafe()
+    super(rules, now, settings.mode, Ref.makeUnsafe<Circuit.State>(Circuit.closed(now)).ref)
     this.name = name
     this.settings = settings
     this.listeners = listeners
     this.source = fiber.getRef(Random.Random)
-    this.clock = fiber.getRef(Clock.Clock)
-    this.origin = this.clock.currentTimeMillisUnsafe() - this.monotonic()
-    const now = this.now(fiber)
-    this.cell = Ref.makeUnsafe(Circuit.closed(now)).ref
-    this.circuit = Circuit.make(rules, now, this)
+    this.origin = now - millisOf(clock)
   }
 
-  get mode(): Circuit.Mode {
-    return this.settings.mode
-  }
-
-  random(): number {
+  override random(): number {
     return this.source.nextDoubleUnsafe()
   }
 
-  notify({ openFor, ...transition }: Circuit.Transition): void {
-    if (this.listeners.current === undefined) return
-    const lasting = openFor === undefined ? undefined : Duration.millis(openFor)
-    this.emit({ ...transition, _tag: "Transitioned", openFor: lasting })
+  override notify({ openFor, ...transition }: Circuit.Transition): void {
+    this.emit({ ...transition, _tag: "Transitioned", openFor: openFor === undefined ? undefined : duration(openFor) })
   }
 
   get execute(): Execute {
@@ -335,20 +337,31 @@ export class BreakerImpl implements Breaker {
 
   get admit(): Breaker["admit"] {
     return Effect.withFiber((fiber) => {
-      const permit = this.ask(fiber)
-      if (permit instanceof Circuit.Refusal) return this.refused(permit)
-      const settle = (exit: Exit.Exit<unknown, unknown>, classify: Classify | undefined) =>
-        Effect.withFiber((fiber) => this.settleExit(permit, exit, classify, fiber) ?? Effect.void)
+      const call = this.ask(new Guarded(this, Effect.void, this.settings.classify), fiber)
+      if (call instanceof Circuit.Refusal) return this.refused(call)
+      const settle = (exit: AnyExit, classify: Classify | undefined) =>
+        Effect.withFiber((fiber) => {
+          call.hear(fiber)
+          return call.settle(exit, classify) ?? Effect.void
+        })
       return Effect.succeed<Permit>({
+        answered: Effect.sync(() => Circuit.answer(this, call, this.now(call.clock))),
         settle: (outcome) => settle(Exit.void, () => outcome),
         settleExit: (exit, options) => settle(exit, (options?.classify ?? this.settings.classify) as Classify)
       })
     })
   }
 
+  get refusal(): Breaker["refusal"] {
+    return Effect.withFiberSucceed((fiber) => {
+      const refusal = this.mode === "enforce" ? Circuit.refusal(this, this.now(fiber.getRef(Clock.Clock))) : undefined
+      return refusal && this.errorOf(refusal)
+    })
+  }
+
   get state(): Breaker["state"] {
-    return Effect.map(this.snapshot, ({ cause, generation, retryAfter, share, since, stage, state }) => ({
-      _tag: state,
+    return Effect.map(this.snapshot, ({ cause, generation, retryAfter, share, since, stage, state: _tag }) => ({
+      _tag,
       stage,
       share,
       generation,
@@ -359,8 +372,8 @@ export class BreakerImpl implements Breaker {
   }
 
   get snapshot(): Breaker["snapshot"] {
-    return Effect.withFiberSucceed((fiber) => {
-      const read = Circuit.snapshot(this.circuit, this.now(fiber))
+    return this.with((now) => {
+      const read = Circuit.snapshot(this, now)
       return new Snapshot({ ...read, name: this.name, retryAfter: duration(read.retryAfter) })
     })
   }
@@ -386,79 +399,53 @@ export class BreakerImpl implements Breaker {
       this.command({
         _tag: "Trip",
         note,
-        openFor: openFor === undefined ? undefined : Setting.durationMillis("Breaker.trip", "openFor", openFor)
+        openFor: openFor === undefined
+          ? undefined
+          : Setting.toMillis(Setting.option("Breaker.trip", "openFor", Setting.duration, openFor))
       })
   }
 
   get setMode(): Breaker["setMode"] {
-    return (mode) => {
-      checkMode(mode, "Breaker.setMode")
-      return this.command({ _tag: "SetMode", mode })
-    }
+    return (mode) => this.command({ _tag: "SetMode", mode: Setting.option("Breaker.setMode", "mode", Mode, mode) })
   }
 
-  // One look at the clock for both questions: between two the opening may end, and the second be given a permit.
-  refuseOutright(fiber: AnyFiber): Exit.Exit<never, CircuitRejected.CircuitRejected> | undefined {
-    if (this.cell.current._tag === "Closed") return undefined
-    const now = this.now(fiber)
-    if (!Circuit.isRefusing(this.circuit, now)) return undefined
-    const answer = Circuit.admit(this.circuit, now)
-    return answer instanceof Circuit.Refusal ? this.refused(answer) : undefined
-  }
-
-  ask(fiber: AnyFiber, permit?: Circuit.Permit): Circuit.Permit | Circuit.Refusal {
-    return Circuit.admit(this.circuit, Circuit.readsTime(this.circuit) ? this.now(fiber) : 0, permit)
-  }
-
-  settle(permit: Circuit.Permit, outcome: Outcome.Outcome, fiber: AnyFiber): void {
-    const timed = outcome._tag !== "Success" || Circuit.readsTime(this.circuit)
-    Circuit.settle(this.circuit, permit, outcome, timed ? this.now(fiber) : 0)
-  }
-
-  settleExit(
-    permit: Circuit.Permit,
-    exit: Exit.Exit<unknown, unknown>,
-    classify: Classify | undefined,
-    fiber: AnyFiber
-  ): Effect.Effect<void> | undefined {
-    const heard = ladders.running > 0 ? fiber.getRef(Heard) : undefined
-    if (classify === undefined && exit._tag === "Success") {
-      if (heard !== undefined) heard.outcome = Outcome.success
-      this.settle(permit, Outcome.success, fiber)
-      return undefined
-    }
-    const [outcome, complaint] = outcomeOf(exit, classify, this.name)
-    // An interrupted call says nothing of the ones that it was interrupted for.
-    if (heard !== undefined && !isInterrupted(exit)) heard.outcome = outcome
-    this.settle(permit, outcome, fiber)
-    return complaint
+  /** Asks for one call of a guarded effect. */
+  ask(guarded: Guarded, fiber: AnyFiber): Call | Circuit.Refusal {
+    const clock = fiber.getRef(Clock.Clock)
+    const answer = Circuit.admit(this, Circuit.readsTime(this) ? this.now(clock) : 0, guarded)
+    if (answer instanceof Circuit.Refusal) return answer
+    const call = answer as Call
+    call.clock = clock
+    return call
   }
 
   refused(refusal: Circuit.Refusal): Exit.Exit<never, CircuitRejected.CircuitRejected> {
-    const error = CircuitRejected.make(this.name, refusal, duration(refusal.retryAfter))
+    const error = this.errorOf(refusal)
     this.emit({ _tag: "Rejected", error })
     return Exit.fail(error)
   }
 
   /** Whether nothing would be lost with it: closed, not throttled, in its own mode, and with no call in flight. */
   isIdle(fiber: AnyFiber): boolean {
-    const { cell: { current }, counts, gateUntil, mode } = this.circuit
-    return current._tag === "Closed" && counts.inFlight === 0 && mode === this.settings.mode &&
-      gateUntil <= this.now(fiber)
+    return this.cell.current._tag === "Closed" && this.counts.inFlight === 0 && this.mode === this.settings.mode &&
+      this.gateUntil <= this.now(fiber.getRef(Clock.Clock))
   }
 
-  private now(fiber: AnyFiber): number {
-    this.clock = fiber.getRef(Clock.Clock)
-    return this.origin + this.monotonic()
+  now(clock: Clock.Clock): number {
+    return this.origin + millisOf(clock)
   }
 
-  private monotonic(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / NANOS
+  private errorOf(refusal: Circuit.Refusal): CircuitRejected.CircuitRejected {
+    return CircuitRejected.make(this.name, refusal, duration(refusal.retryAfter))
+  }
+
+  private with<A>(f: (now: number) => A): Effect.Effect<A> {
+    return Effect.withFiberSucceed((fiber) => f(this.now(fiber.getRef(Clock.Clock))))
   }
 
   private command(order: Circuit.Command): Effect.Effect<void> {
-    return Effect.withFiberSucceed((fiber) => {
-      Circuit.command(this.circuit, order, this.now(fiber))
+    return this.with((now) => {
+      Circuit.command(this, order, now)
       if (order._tag === "SetMode") this.emit({ _tag: "ModeChanged", mode: order.mode })
     })
   }
@@ -471,9 +458,9 @@ export class BreakerImpl implements Breaker {
 // Rounded up: whoever comes back after it must not come a moment too early.
 const duration = (millis: number): Duration.Duration => Duration.millis(Math.ceil(millis))
 
-// An effect under a breaker. It asks *inside* the frame that settles: a fiber may give way between any two steps, and a
-// permit taken before the frame stands would be lost to an interrupt.
-class Guarded {
+// An effect under a breaker. Between the ask and the frame that settles there must be no step of the run loop: a fiber may
+// give way between any two, and the permit would be lost to an interrupt.
+class Guarded implements Circuit.Maker {
   readonly breaker: BreakerImpl
   readonly self: AnyEffect
   readonly classify: Classify | undefined
@@ -482,23 +469,61 @@ class Guarded {
     this.self = self
     this.classify = classify
   }
+
+  permit(): Call {
+    return new Call(this)
+  }
 }
 
+// The keys under which Effect keeps what its `onExit` frame needs are read off one, not written down.
+const nothing = (): undefined => undefined
+const frame = Effect.onExitPrimitive(Effect.void, nothing) as never as Record<string, unknown>
+const keyOf = (of: object, value: unknown): string => Object.entries(of).find((entry) => entry[1] === value)![0]
+const BODY = keyOf(frame, Effect.void)
+const ON_EXIT = keyOf(frame, nothing)
+
+// One call: the permit, and the frame on the fiber's stack that gives it back, in one object.
+class Call extends Circuit.Permit {
+  readonly guarded: Guarded
+  clock!: Clock.Clock
+  heard: Heard = undefined
+  constructor(guarded: Guarded) {
+    super()
+    this.guarded = guarded
+    this[BODY as never] = guarded.self as never
+  }
+
+  hear(fiber: AnyFiber): void {
+    if (ladders.running > 0) this.heard = fiber.getRef(Heard)
+  }
+
+  settle(exit: AnyExit, classify = this.guarded.classify): Effect.Effect<void> | undefined {
+    const { guarded: { breaker }, heard } = this
+    const [outcome, complaint] = classify === undefined && exit._tag === "Success"
+      ? plain
+      : outcomeOf(exit, classify, breaker.name)
+    // An interrupted call says nothing of the ones that it was interrupted for.
+    if (heard !== undefined && !isInterrupted(exit)) heard.outcome = outcome
+    const timed = outcome._tag !== "Success" || Circuit.readsTime(breaker)
+    Circuit.settle(breaker, this, outcome, timed ? breaker.now(this.clock) : 0)
+    return complaint
+  }
+}
+
+const plain = [Outcome.success, undefined] as const
+
+Object.assign(Call.prototype, Object.getPrototypeOf(frame), {
+  [ON_EXIT](this: Call, exit: AnyExit) {
+    return this.settle(exit)
+  }
+})
+
 const evaluate = function(this: Guarded, fiber: AnyFiber): AnyEffect {
-  const { breaker, classify, self } = this
-  // A refusal takes no permit, and needs no frame.
-  const refused = breaker.refuseOutright(fiber)
-  if (refused !== undefined) return refused
-  let permit: Circuit.Permit | undefined = undefined
-  const frame = Effect.onExitPrimitive(
-    self,
-    (exit) => permit === undefined ? undefined : breaker.settleExit(permit, exit, classify, fiber)
-  )
-  const next = step(frame, fiber)
-  const answer = breaker.ask(fiber)
-  if (answer instanceof Circuit.Refusal) return breaker.refused(answer)
-  permit = answer
-  return next
+  const call = this.breaker.ask(this, fiber)
+  if (call instanceof Circuit.Refusal) return this.breaker.refused(call)
+  call.hear(fiber)
+  // Takes the frame's own first step, which puts it on the stack.
+  return (call as never as Record<string, typeof evaluate>)[EVALUATE]!.call(call as never, fiber)
 }
 
 const primitive = Effectable.Prototype<AnyEffect>({ label: "Guarded", evaluate: evaluate as never })
@@ -506,10 +531,4 @@ const primitive = Effectable.Prototype<AnyEffect>({ label: "Guarded", evaluate: 
 // Copied onto the prototype itself, not put behind it: the run loop looks `evaluate` up at every step.
 Object.assign(Guarded.prototype, primitive)
 
-// The key under which a primitive keeps its `evaluate`.
-const EVALUATE = Object.entries(primitive).find((entry) => entry[1] === evaluate)![0]
-
-// Takes the first step of an effect here and now. Of a frame that is to stand where it stands, without giving way before
-// the permit is taken: the run loop would look for a reason to yield in between.
-const step = (effect: AnyEffect, fiber: AnyFiber): AnyEffect =>
-  (effect as never as Record<string, typeof evaluate>)[EVALUATE]!.call(effect as never, fiber)
+const EVALUATE = keyOf(primitive, evaluate)

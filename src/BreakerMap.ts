@@ -7,7 +7,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -19,7 +18,7 @@ import type * as Circuit from "./Circuit.ts"
 import type { CircuitRejected } from "./CircuitRejected.ts"
 import { eventsOf, type Listeners } from "./Event.ts"
 import * as Setting from "./internal/Setting.ts"
-import { checkName, type Settings, settings } from "./Settings.ts"
+import { Name, type Settings, settings } from "./Settings.ts"
 import type { Snapshot } from "./Snapshot.ts"
 
 /**
@@ -128,8 +127,8 @@ export const make = (options: Options | ((key: string) => Policy) = {}): Effect.
   const { capacity = 100_000, idleTimeToLive = 60 * 60_000, lookup, ...policy } = typeof options === "function"
     ? { lookup: options }
     : options
-  const idle = Setting.durationMillis(where, "idleTimeToLive", idleTimeToLive, true)
-  Setting.enforce(Setting.count(where, "capacity", capacity))
+  const idle = Setting.toMillis(Setting.option(where, "idleTimeToLive", Setting.positiveDuration, idleTimeToLive))
+  Setting.option(where, "capacity", Setting.count, capacity)
   const shared = settings(policy, where)
   return Effect.withFiberSucceed((fiber) => {
     const same = { settings: shared, rules: shared.rules(fiber.context) }
@@ -192,7 +191,7 @@ class BreakerMapImpl implements BreakerMap {
   }
 
   private breakerOf(key: string, fiber: AnyFiber): Breaker.BreakerImpl {
-    const now = Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000
+    const now = Breaker.monotonic(fiber)
     if (now >= this.sweepAt) {
       this.sweepAt = now + this.idle / 16
       this.letGo(fiber, now, Infinity, ({ usedAt }) => now - usedAt >= this.idle)
@@ -200,9 +199,9 @@ class BreakerMapImpl implements BreakerMap {
     let breaker = this.breakers.get(key)
     if (breaker !== undefined && now - breaker.usedAt < A_MOMENT) return breaker
     if (breaker === undefined) {
-      checkName(key, "BreakerMap.get", "key")
+      Setting.option("BreakerMap.get", "key", Name, key)
       const { rules, settings } = this.configure(key)
-      breaker = new Breaker.BreakerImpl(key, settings, rules, this.listeners, fiber)
+      breaker = new Breaker.BreakerImpl(key, settings, this.listeners, fiber, rules)
       this.letGo(fiber, now, STEPS, () => this.breakers.size >= this.capacity)
     } else this.breakers.delete(key)
     breaker.usedAt = now

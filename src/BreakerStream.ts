@@ -7,7 +7,6 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -125,7 +124,7 @@ const checked = (given: unknown): Checked => {
   const deadline = (option: keyof Deadlines): number => {
     const input = options?.[option]
     if (input === undefined) return Number.POSITIVE_INFINITY
-    return Setting.durationMillis("BreakerStream.withBreaker", option, input, true)
+    return Setting.toMillis(Setting.option("BreakerStream.withBreaker", option, Setting.positiveDuration, input))
   }
   return {
     classify: options?.classify?.bind(options),
@@ -169,19 +168,17 @@ const withDeadlines = <A, E>(
   let waited = 0
   let flowed = false
   return Effect.withFiber((fiber) => {
-    const clock = fiber.getRef(Clock.Clock)
-    const read = () => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
     const [option, own] = flowed ? ["idle", idle] as const : ["firstElement", firstElement] as const
     const late = total - waited < own
     const limit = late ? total - waited : own
-    const began = read()
+    const began = Breaker.monotonic(fiber)
     const timed = limit === Number.POSITIVE_INFINITY ? pull : Effect.timeoutOrElse(pull, {
       duration: Math.max(limit, 0),
       orElse: () =>
         Effect.fail(new Cause.TimeoutError(`No element within ${late ? `total ${total}` : `${option} ${own}`} ms`))
     })
     return Effect.onExitPrimitive(timed, () => {
-      waited += read() - began
+      waited += Breaker.monotonic(fiber) - began
       flowed = true
       return undefined
     })

@@ -27,13 +27,13 @@ import * as Evidence from "./Evidence.ts"
 import * as Move from "./Move.ts"
 import type * as Outcome from "./Outcome.ts"
 import type { Rules } from "./Rules.ts"
-import type { Cause, Circuit, Counts, Host, LastFailure, Mode, Mutable, Probing, State } from "./State.ts"
-import { closed, OBSERVED, Permit, Refusal } from "./State.ts"
+import type { Cause, Closed, Counts, Host, LastFailure, Mode, Mutable, State } from "./State.ts"
+import { Circuit, closed, OBSERVED, Permit, Refusal } from "./State.ts"
 
 export { type HalfOpenOptions, type Options, type RampOptions, type Rules, rules } from "./Rules.ts"
 export {
   type Cause,
-  type Circuit,
+  Circuit,
   type Closed,
   closed,
   type Counts,
@@ -82,32 +82,11 @@ export {
 export const make = (
   rules: Rules,
   now: number,
-  host: Host & { readonly cell?: { current: State } | undefined; readonly mode?: Mode | undefined } = {}
-): Circuit => ({
-  rules,
-  cell: host.cell ?? { current: closed(now) },
-  mode: host.mode ?? "enforce",
-  counts: {
-    successes: 0,
-    failures: 0,
-    ignored: 0,
-    throttled: 0,
-    slow: 0,
-    rejected: 0,
-    wouldReject: 0,
-    inFlight: 0
-  },
-  lastFailure: undefined,
-  openings: 0,
-  lastOpenFor: 0,
-  hintUntil: -Infinity,
-  gateUntil: -Infinity,
-  gateSince: 0,
-  gateCause: undefined,
-  madeAt: now,
-  downFor: 0,
-  host
-})
+  { cell, mode, ...host }: Host & {
+    readonly cell?: { current: State } | undefined
+    readonly mode?: Mode | undefined
+  } = {}
+): Circuit => Object.assign(new Circuit(rules, now, mode, cell), host)
 
 /**
  * Tells whether the next ask, or a success, reads the time.
@@ -127,14 +106,28 @@ export const readsTime = (circuit: Circuit): boolean => {
 }
 
 /**
- * Tells whether the next ask is refused for certain: it gets no permit, and nothing but a count changes.
+ * Tells what an ask would be refused with now, and moves nothing; `undefined` where it would be admitted.
+ *
+ * **Details**
+ *
+ * It is what the rules say, whether or not the mode carries it out.
  *
  * @category asking
  * @since 0.1.0
  */
-export const isRefusing = (circuit: Circuit, now: number): boolean => {
-  const { cell: { current }, mode } = circuit
-  return mode === "enforce" && (current._tag === "Isolated" || (current._tag === "Open" && now < current.until))
+export const refusal = (circuit: Circuit, now: number): Refusal | undefined => {
+  const { cell: { current: state }, gateCause, gateSince, gateUntil, rules } = circuit
+  const { cause, generation, since } = state
+  const isOpen = state._tag === "Open" && now < state.until
+  if (isOpen || state._tag === "Isolated") {
+    const retryAfter = isOpen ? Math.max(state.until, gateUntil) - now : Infinity
+    return new Refusal(state._tag, retryAfter, since, generation, cause!)
+  }
+  if (now < gateUntil) return new Refusal("Throttled", gateUntil - now, gateSince, generation, gateCause!)
+  return isFull(state, rules, circuit)
+    // Nobody can say when a probe comes back: a short hint keeps a retry loop from spinning.
+    ? new Refusal("HalfOpen", 1000, since, generation, cause!)
+    : undefined
 }
 
 /**
@@ -142,21 +135,34 @@ export const isRefusing = (circuit: Circuit, now: number): boolean => {
  *
  * **Details**
  *
- * `permit` is a fresh one to make use of, for a caller that keeps more of a call than the machine does.
+ * `maker` makes the permit, for a caller that keeps more of a call than the machine does.
  *
  * @category asking
  * @since 0.1.0
  */
-export const admit = (circuit: Circuit, now: number, permit = new Permit()): Permit | Refusal => {
+export const admit = (circuit: Circuit, now: number, maker: Maker = plain): Permit | Refusal => {
   const self = circuit as Mutable
-  const { cell: { current: state }, rules } = self
-  if (self.mode === "off") return permit
-  if (state._tag === "Isolated") return refuse(self, state, permit, "Isolated", Infinity)
+  const { counts, mode, rules } = self
+  if (mode === "off") return maker.permit()
+  if (self.cell.current._tag !== "Closed" || rules.plan.timed || self.gateUntil !== -Infinity) Move.catchUp(self, now)
+  const refused = self.cell.current._tag === "Closed" && self.gateUntil === -Infinity ? undefined : refusal(self, now)
+  let state = self.cell.current
+  if ("step" in state && refused?.reason !== "Throttled") state.asked++
+  if (refused !== undefined && mode === "enforce") {
+    counts.rejected++
+    return refused
+  }
+  const permit = maker.permit()
+  permit.settled = false
+  counts.inFlight++
+  if (refused !== undefined) {
+    counts.wouldReject++
+    permit.generation = OBSERVED
+    return permit
+  }
   if (state._tag === "Open") {
-    if (now < state.until) return refuse(self, state, permit, "Open", Math.max(state.until, self.gateUntil) - now)
-    if (Move.isShut(self, now)) return refuse(self, state, permit, "Throttled", self.gateUntil - now)
     const { cause, generation } = state
-    Move.enter(self, now, {
+    state = {
       _tag: "HalfOpen",
       stage: "Probing",
       generation: generation + 1,
@@ -165,34 +171,33 @@ export const admit = (circuit: Circuit, now: number, permit = new Permit()): Per
       running: [],
       passed: 0,
       failed: 0
-    })
-    return admit(circuit, now, permit)
+    }
+    Move.enter(self, now, state)
   }
-  if ((state._tag === "HalfOpen" || rules.plan.slowMemories !== 0) && Move.catchUp(self, now, state)) {
-    return admit(circuit, now, permit)
-  }
-  if (self.gateUntil !== -Infinity && Move.isShut(self, now)) {
-    return refuse(self, state, permit, "Throttled", self.gateUntil - now)
-  }
-  if (state._tag === "HalfOpen") {
-    const full = state.stage === "Probing"
-      ? state.running.length >= rules.concurrency
-      // Evenly spread and without chance: of the first k asks, the share of k rounded up are admitted.
-      : state.admitted >= ++state.asked * Move.shareOf(self)!
-    if (full) return refuse(self, state, permit, "HalfOpen", HALF_OPEN_HINT)
-  }
-  self.counts.inFlight++
-  permit.settled = false
   permit.generation = state.generation
   permit.startedAt = now
-  if (state._tag === "Closed") (state.evidence ??= new Evidence.Evidence(rules.plan, now)).admit(permit)
-  else if (state.stage === "Probing") state.running.push(permit)
+  if ("running" in state) state.running.push(permit)
   else {
-    permit.step = state.step
-    state.admitted++
-    state.evidence.admit(permit)
+    if ("step" in state) {
+      permit.step = state.step
+      state.admitted++
+    }
+    ;((state as Closed).evidence ??= new Evidence.Evidence(rules.plan, now)).admit(permit)
   }
   return permit
+}
+
+/**
+ * A call gave its first sign of life: it does not hang, and how slow it was is known from now on.
+ *
+ * @category settling
+ * @since 0.1.0
+ */
+export const answer = (circuit: Circuit, permit: Permit, now: number): void => {
+  const state = circuit.cell.current
+  if (permit.settled || permit.generation !== state.generation) return
+  permit.answeredAt ??= now
+  state.evidence?.unlink(permit)
 }
 
 /**
@@ -205,26 +210,33 @@ export const settle = (circuit: Circuit, permit: Permit, outcome: Outcome.Outcom
   const self = circuit as Mutable
   if (permit.settled) return
   permit.settled = true
-  const { counts } = self
+  const { cell: { current: state }, counts, mode, rules: { lease, plan: { slowAfter } } } = self
+  const { evidence } = state
   counts.inFlight--
-  const state = self.cell.current
-  if (permit.generation !== state.generation || state._tag === "Open" || state._tag === "Isolated") {
-    return Evidence.unlink(permit)
-  }
-  if (state._tag === "HalfOpen" && state.stage === "Probing") return settleProbe(self, state, permit, outcome, now)
-  const evidence = state.evidence!
-  if (self.mode === "off") return evidence.ignore(permit, now)
-  if (outcome._tag === "Success" || outcome._tag === "Failure") {
-    if (outcome._tag === "Failure") Move.noteFailure(self, now, outcome)
-    else counts.successes++
-    const verdict = evidence.settle(permit, outcome._tag === "Failure", now)
-    if (verdict !== undefined) return Move.judge(self, now, verdict)
-    if (state._tag === "HalfOpen" && outcome._tag === "Success" && permit.step === state.step) state.succeeded++
-    if (state._tag === "HalfOpen" || self.rules.plan.slowMemories !== 0) Move.catchUp(self, now, state)
+  if (permit.generation !== state.generation || Move.isDown(state)) return Evidence.unlink(permit)
+  const failed = outcome._tag === "Failure"
+  const counted = mode !== "off" && (failed || outcome._tag === "Success")
+  if ("running" in state) {
+    const at = state.running.indexOf(permit)
+    // Past its lease it has failed, whatever it says now: the next ask will find it.
+    if (at < 0 || now - permit.startedAt >= lease) return
+    state.running.splice(at, 1)
+  } else if (!counted) evidence!.ignore(permit)
+  if (mode === "off") return
+  if (failed) Move.noteFailure(self, now, outcome)
+  else if (outcome._tag === "Success") counts.successes++
+  else return Move.abstain(self, outcome, now)
+  if ("running" in state) {
+    const slow = outcome.slow ?? (permit.answeredAt ?? now) - permit.startedAt > slowAfter
+    if (slow) counts.slow++
+    if (failed || slow) Move.failProbe(self, now, state, failed ? undefined : `took over ${slowAfter} ms`)
+    else Move.passProbe(self, now, state)
     return
   }
-  evidence.ignore(permit, now)
-  sayNothing(self, outcome, now)
+  const verdict = evidence!.settle(permit, failed, now, outcome.slow)
+  if (verdict !== undefined) return Move.judge(self, now, verdict)
+  if ("step" in state && !failed && permit.step === state.step) state.succeeded++
+  if ("step" in state || slowAfter < Infinity) Move.catchUp(self, now)
 }
 
 /**
@@ -249,7 +261,6 @@ export type Command =
 export const command = (circuit: Circuit, order: Command, now: number): void => {
   const self = circuit as Mutable
   const state = self.cell.current
-  const generation = state.generation + 1
   const isolated = state._tag === "Isolated"
   // A backoff that was over is not brought back by what comes now.
   self.openings = Move.openings(self, now)
@@ -257,16 +268,16 @@ export const command = (circuit: Circuit, order: Command, now: number): void => 
   else if (order._tag === "Isolate") {
     const cause = Move.because(self, { rule: "isolated", note: order.note })
     if (isolated) self.cell.current = { ...state, cause }
-    else Move.enter(self, now, { _tag: "Isolated", generation, since: now, cause })
+    else Move.enter(self, now, { ...closed(now, state.generation + 1), _tag: "Isolated", cause, evidence: undefined })
   } else if (order._tag === "Trip") {
-    const cause = Move.because(self, { rule: "manual", note: order.note })
-    if (!isolated) Move.open(self, now, cause, 0, order.openFor ?? self.rules.tripDuration)
+    const { note, openFor = self.rules.tripDuration } = order
+    if (!isolated) Move.open(self, now, { rule: "manual", note }, 0, openFor)
   } else if (order._tag === "Reset" || isolated) {
     if (order._tag === "Reset") {
       self.openings = 0
       self.gateUntil = -Infinity
     }
-    Move.enter(self, now, closed(now, generation))
+    Move.enter(self, now, closed(now, state.generation + 1))
   }
 }
 
@@ -303,8 +314,7 @@ export interface Snapshot extends Counts {
  */
 export const snapshot = (circuit: Circuit, now: number): Snapshot => {
   const { cell: { current: state }, counts, downFor, gateCause, gateUntil, lastFailure, madeAt, mode } = circuit
-  const { _tag, generation, since } = state
-  const evidence = Move.evidenceOf(state)
+  const { _tag, cause, evidence, generation, since } = state
   const isDown = Move.isDown(state)
   const down = downFor + (isDown ? now - since : 0)
   return {
@@ -317,7 +327,7 @@ export const snapshot = (circuit: Circuit, now: number): Snapshot => {
     generation,
     since,
     retryAfter: _tag === "Isolated" ? Infinity : Math.max(_tag === "Open" ? state.until - now : 0, gateUntil - now, 0),
-    cause: state.cause ?? (gateUntil > now ? gateCause : undefined),
+    cause: cause ?? (gateUntil > now ? gateCause : undefined),
     openings: Move.openings(circuit, now),
     uptimePercentage: now > madeAt ? 100 * (1 - Math.min(Math.max(down / (now - madeAt), 0), 1)) : isDown ? 0 : 100,
     lastFailure,
@@ -325,55 +335,23 @@ export const snapshot = (circuit: Circuit, now: number): Snapshot => {
   }
 }
 
+/**
+ * Who makes the permits of a circuit.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Maker {
+  permit(): Permit
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 
-// Nobody can say when a probe comes back: a short hint keeps a retry loop from spinning.
-const HALF_OPEN_HINT = 1000
+const plain: Maker = { permit: () => new Permit() }
 
-const refuse = (
-  self: Mutable,
-  state: State,
-  permit: Permit,
-  reason: Refusal["reason"],
-  retryAfter: number
-): Permit | Refusal => {
-  if (self.mode === "observe") {
-    self.counts.wouldReject++
-    self.counts.inFlight++
-    permit.settled = false
-    permit.generation = OBSERVED
-    return permit
-  }
-  self.counts.rejected++
-  return reason === "Throttled"
-    ? new Refusal(reason, retryAfter, self.gateSince, state.generation, self.gateCause!)
-    : new Refusal(reason, retryAfter, state.since, state.generation, state.cause!)
-}
-
-const settleProbe = (self: Mutable, state: Probing, permit: Permit, outcome: Outcome.Outcome, now: number): void => {
-  const { lease, plan: { slowAfter } } = self.rules
-  const at = state.running.indexOf(permit)
-  const ran = now - permit.startedAt
-  // Past its lease it has failed, whatever it says now: the next ask will find it.
-  if (at < 0 || ran >= lease) return
-  state.running.splice(at, 1)
-  if (self.mode === "off") return
-  if (outcome._tag !== "Success" && outcome._tag !== "Failure") return sayNothing(self, outcome, now)
-  const slow = ran > slowAfter
-  if (slow) self.counts.slow++
-  if (outcome._tag === "Failure") Move.noteFailure(self, now, outcome)
-  else self.counts.successes++
-  if (outcome._tag === "Success" && !slow) Move.passProbe(self, now, state)
-  else Move.failProbe(self, now, state, outcome._tag === "Success" ? `took over ${slowAfter} ms` : undefined)
-}
-
-// What has no vote: it counts for nothing, asks for a pause, or overrules the vote.
-const sayNothing = (
-  self: Mutable,
-  outcome: Outcome.Ignored | Outcome.Throttled | Outcome.Trip,
-  now: number
-): void => {
-  if (outcome._tag === "Ignored") self.counts.ignored++
-  else if (outcome._tag === "Throttled") Move.throttle(self, now, outcome)
-  else Move.trip(self, now, outcome)
-}
+// Whether those who may come in are in: as many probes as may run at once; of a ramp's first k asks, the share of k
+// rounded up, so that they are evenly spread and without chance.
+const isFull = (state: State, rules: Rules, circuit: Circuit): boolean =>
+  "running" in state
+    ? state.running.length >= rules.concurrency
+    : "step" in state && state.admitted >= (state.asked + 1) * Move.shareOf(circuit)!

@@ -28,7 +28,10 @@ export type Classify<A = unknown, E = unknown> = (exit: Exit.Exit<A, E>) => Outc
  *
  * @internal
  */
-export const Heard = /*#__PURE__*/ Context.Reference<{ outcome: Outcome.Outcome | undefined } | undefined>(
+export type Heard = { outcome: Outcome.Outcome | undefined } | undefined
+
+/** @internal */
+export const Heard = /*#__PURE__*/ Context.Reference<Heard>(
   "effect-breaker/Breaker/Heard",
   { defaultValue: () => undefined }
 )

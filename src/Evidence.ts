@@ -5,19 +5,29 @@
  * of the policy's windows, and the calls that still run. Judging gives back not a boolean but a `Verdict` with the rule
  * and its figures, because the first question about an open circuit is "why".
  *
+ * The obvious share, half of the calls that came back, is wrong wherever calls overlap: failures usually come home first.
+ * What is not known yet counts as good here, in two places:
+ *
+ * - The **window** is filled as calls come home. Those that still run count beside it, as not failed. A call that comes
+ *   home so late that the window has moved past its place is not held against it.
+ * - **Blocks** hold such calls to account: runs of consecutive admissions, two windows long, that every call in them
+ *   reports to however late it comes home.
+ *
+ * Neither share can exceed the true one but by chance, and calls made one after the other see the plain sliding window.
+ * See `docs/decisions/0003-fair-share.md`.
+ *
  * @since 0.1.0
  */
 import * as CallWindow from "./CallWindow.ts"
-import * as Setting from "./internal/Setting.ts"
-import * as TripPolicy from "./TripPolicy.ts"
+import type * as TripPolicy from "./TripPolicy.ts"
 
 /**
  * Why a policy trips: the rule, what it saw and what its limit is.
  *
  * **Details**
  *
- * `value` and `limit` are failures in a row, failures, or a share, as the rule counts them; `calls` is how many calls the
- * window held.
+ * `value` and `limit` are failures in a row, failures, or a share, as the rule counts them; `calls` is how many calls it
+ * is a share of.
  *
  * @category judging
  * @since 0.1.0
@@ -29,22 +39,17 @@ export interface Verdict {
   readonly calls: number
 }
 
-// A rule over a window: `share` of the calls in it, or a plain number of them. A streak is a rule without a window.
+/** A rule over a window; a streak is a rule of its own, and what a share falls back on below its minimum. */
 interface Rule {
   readonly rule: Verdict["rule"]
   readonly limit: number
-  /** Which memory; -1 for a streak. */
-  readonly memory: number
+  readonly window: CallWindow.CallWindow
   readonly minimumCalls: number
   readonly belowMinimum: number
-}
-
-interface Watched {
-  readonly window: CallWindow.CallWindow
-  /** Filled in order of settling: a count has no share to be fair about. Else in order of admission. */
-  readonly settled: boolean
-  /** Infinite where no rule asks for slow calls. */
-  slowAfter: number
+  readonly slowAfter: number
+  /** How many calls the window holds, and for how long: infinite where it does not say. */
+  readonly room: number
+  readonly span: number
 }
 
 /**
@@ -59,72 +64,44 @@ export interface Plan {
   readonly slowAfter: number
   /** Whether evidence reads the time. Where it does not, any `now` will do. */
   readonly timed: boolean
-  /** @internal */
+  /** @internal The shortest streak that trips; infinite where none does. */
+  readonly streak: number
+  /** @internal The rules over windows, those that ask for slow calls first, the shortest `slowAfter` before the rest. */
   readonly rules: ReadonlyArray<Rule>
-  /** @internal */
-  readonly watched: ReadonlyArray<Watched>
-  /** @internal One bit for each memory in which calls can be slow. */
-  readonly slowMemories: number
 }
 
 /**
  * Makes a policy ready to judge.
  *
- * **Details**
- *
- * Rules over the same window share one memory.
- *
  * @category judging
  * @since 0.1.0
  */
 export const compile = (policy: TripPolicy.TripPolicy): Plan => {
-  const rules: Array<Rule> = []
-  const watched: Array<Watched> = []
-  const add = (
-    rule: Verdict["rule"],
-    limit: number,
-    window?: CallWindow.CallWindow,
-    { belowMinimum, minimumCalls = 1, slowAfter = Infinity }: {
-      readonly minimumCalls?: number
-      readonly belowMinimum?: TripPolicy.Consecutive | undefined
-      readonly slowAfter?: number
-    } = {}
-  ): void => {
-    let memory = -1
-    if (window !== undefined) {
-      const key = JSON.stringify(window)
-      const settled = rule === "failureCount"
-      memory = watched.findIndex((one) =>
-        JSON.stringify(one.window) === key && one.settled === settled &&
-        (one.slowAfter === slowAfter || Math.max(one.slowAfter, slowAfter) === Infinity)
-      )
-      if (memory < 0) memory = watched.push({ window, settled, slowAfter }) - 1
-      else watched[memory]!.slowAfter = Math.min(watched[memory]!.slowAfter, slowAfter)
-    }
-    rules.push({ rule, limit, memory, minimumCalls, belowMinimum: belowMinimum?.failures ?? Infinity })
-  }
-  const visit = (one: TripPolicy.TripPolicy): void => {
-    TripPolicy.checked(one)
-    if (one._tag === "Consecutive") add("consecutive", one.failures)
-    else if (one._tag === "FailureRate") add("failureRate", one.threshold, one.window, one)
-    else if (one._tag === "SlowRate") add("slowRate", one.threshold, one.window, one)
-    else if (one._tag === "FailureCount") add("failureCount", one.count, one.window)
-    else if (one._tag === "AnyOf") one.policies.forEach(visit)
-  }
-  visit(policy)
-  Setting.enforce(
-    Setting.rule(watched.length <= 30, "TripPolicy.anyOf", "policies", "over at most 30 windows", watched.length)
-  )
-  const slowAfter = Math.min(...watched.map((one) => one.slowAfter))
+  const all = flat(policy)
+  const rules = all.flatMap((one): ReadonlyArray<Rule> =>
+    one._tag === "Consecutive" || one._tag === "Never" ? [] : [{
+      slowAfter: Infinity,
+      minimumCalls: 1,
+      ...one,
+      rule: one._tag === "FailureRate" ? "failureRate" : one._tag === "SlowRate" ? "slowRate" : "failureCount",
+      limit: one._tag === "FailureCount" ? one.count : one.threshold,
+      belowMinimum: (one._tag === "FailureRate" && one.belowMinimum?.failures) || Infinity,
+      room: one.window._tag === "LastCalls" ? one.window.calls : Infinity,
+      span: one.window._tag === "LastCalls" ? one.window.within ?? Infinity : one.window.duration
+    }]
+  ).toSorted((a, b) => a.slowAfter === b.slowAfter ? 0 : a.slowAfter - b.slowAfter)
+  const slowAfter = rules[0]?.slowAfter ?? Infinity
   return {
     policy,
     rules,
-    watched,
     slowAfter,
-    timed: slowAfter < Infinity || watched.some((one) => CallWindow.isTimed(one.window)),
-    slowMemories: watched.reduce((bits, one, i) => one.slowAfter < Infinity ? bits | (1 << i) : bits, 0)
+    streak: Math.min(...all.map((one) => one._tag === "Consecutive" ? one.failures : Infinity)),
+    timed: slowAfter < Infinity || rules.some(({ window }) => CallWindow.isTimed(window))
   }
 }
+
+const flat = (policy: TripPolicy.TripPolicy): ReadonlyArray<Exclude<TripPolicy.TripPolicy, TripPolicy.AnyOf>> =>
+  policy._tag === "AnyOf" ? policy.policies.flatMap(flat) : [policy]
 
 /**
  * What evidence keeps of one admitted call. A permit carries these fields, so that a call costs one object.
@@ -134,22 +111,34 @@ export const compile = (policy: TripPolicy.TripPolicy): Plan => {
  */
 export interface Call {
   readonly startedAt: number
+  /** When it gave its first sign of life: from then on it does not hang, and how slow it was is known. */
+  answeredAt: number | undefined
   /** @internal Its number in order of admission. */
   number: number
-  /** @internal The two blocks of each memory that it was admitted in. */
-  blocks: ReadonlyArray<CallWindow.Block>
-  /** @internal One bit for each memory in which it is known to be slow. */
-  marked: number
-  /** @internal Its neighbours among the calls that run and are not all marked yet, oldest first. */
+  /** @internal Of each rule, the two blocks that it was admitted in. */
+  blocks: ReadonlyArray<Block>
+  /** @internal The cells in which it was counted as slow while it ran, one for each of the first rules. */
+  hung: Array<number> | undefined
+  /** @internal Its neighbours among the calls that run and may still hang, oldest first. */
   older: Call | undefined
   /** @internal */
   newer: Call | undefined
 }
 
 /** @internal What a call holds before it is admitted. */
-export const noBlocks: ReadonlyArray<CallWindow.Block> = []
+export const noBlocks: ReadonlyArray<Block> = []
+
+// A run of consecutive admissions. The calls in it hold on to it, so it lives as long as one of them runs. `least` is the
+// fewest calls that it is judged by: until no more may join, as many as it has room for; then most of those that did,
+// lest a few that are left decide by chance where the others said nothing.
+interface Block {
+  calls: number
+  bad: number
+  least: number
+}
 
 const noMemories: ReadonlyArray<CallWindow.Memory> = []
+const noTimes: Array<number> = []
 
 /**
  * What one period of a circuit has gathered under a plan: the streak, the windows, and the calls that still run.
@@ -162,83 +151,98 @@ export class Evidence {
   slow = 0
   private streak = 0
   private admitted = 0
-  private home = 0
-  private blocks = noBlocks
+  private running = 0
+  // The newest call that has come home.
+  private reached = -1
+  private reachedAt = -Infinity
   private memories = noMemories
-  // Those of them that are filled in order of admission.
-  private fair = noMemories
+  // Of each rule two, half a block apart: wherever trouble begins, one of them is in its first half.
+  private blocks = noBlocks
+  private turnsAt = noTimes
   private oldest: Call | undefined = undefined
   private newest: Call | undefined = undefined
-  // The call, and the moment, with which the next of the blocks is full.
-  private turnsAt = Infinity
-  private turnsWhen = Infinity
   private readonly plan: Plan
 
   constructor(plan: Plan, now: number) {
-    this.plan = plan
-    if (plan.watched.length === 0) return
-    this.memories = plan.watched.map((one) => CallWindow.memory(one.window))
-    this.fair = this.memories.filter((_, i) => !plan.watched[i]!.settled)
-    // Two rows of blocks for each window, half a block apart: wherever trouble begins, one block is in its first half.
-    this.blocks = plan.watched.flatMap(({ window }) => [
-      CallWindow.block(window, 0, now),
-      CallWindow.block(window, 0, now, 0.5)
-    ])
-    this.turn(0, now)
+    const { rules } = this.plan = plan
+    if (rules.length === 0) return
+    this.memories = rules.map(({ window }) => new CallWindow.Memory(window, now))
+    this.blocks = rules.flatMap((rule) => [block(rule), block(rule)])
+    this.turnsAt = rules.map(({ span }) => now + span / 2)
   }
 
   /** A call was admitted. */
   admit(call: Call): void {
-    const number = call.number = this.admitted++
     const now = call.startedAt
-    if (number >= this.turnsAt || now >= this.turnsWhen) this.turn(number, now)
+    call.number = this.admitted++
+    this.running++
+    for (let i = 0; i < this.memories.length; i++) {
+      const { calls, least } = this.blocks[2 * i + 1]!
+      // The younger block began with this half: it is half full when the half is full.
+      if (2 * calls >= least || now >= this.turnsAt[i]!) this.turn(i, now)
+      this.blocks[2 * i]!.calls++
+      this.blocks[2 * i + 1]!.calls++
+    }
     call.blocks = this.blocks
-    if (this.plan.slowMemories === 0) return
+    if (this.plan.slowAfter === Infinity) return
     call.older = this.newest
     if (this.newest === undefined) this.oldest = call
     else this.newest.newer = call
     this.newest = call
   }
 
-  /** A call came home and counts. */
-  settle(call: Call, failed: boolean, now: number): Verdict | undefined {
+  /** A call came home and counts. `slow` is what it says of itself. */
+  settle(call: Call, failed: boolean, now: number, slow?: boolean): Verdict | undefined {
+    const { memories, plan: { rules, slowAfter } } = this
+    this.running--
     this.streak = failed ? this.streak + 1 : 0
-    if (!failed && now - call.startedAt <= this.plan.slowAfter) {
-      if (this.plan.slowMemories !== 0) this.unlink(call)
-      const home = this.home++
-      for (let i = 0; i < this.memories.length; i++) {
-        this.memories[i]!.enter(this.plan.watched[i]!.settled ? home : call.number, now)
-      }
-      return this.isSuspicious() ? this.judge(undefined, undefined, now) : undefined
+    if (call.number > this.reached) {
+      this.reached = call.number
+      this.reachedAt = call.startedAt
     }
-    const fresh = this.count(call, failed, now, false)
-    return this.judge(failed ? call : undefined, fresh === 0 ? undefined : call, now)
+    let isBad = failed
+    if (memories.length > 0) {
+      const took = (call.answeredAt ?? now) - call.startedAt
+      const hung = call.hung?.length ?? 0
+      if (slow ?? took > slowAfter) {
+        isBad = true
+        if (hung === 0) this.slow++
+      }
+      for (let i = hung; i < memories.length; i++) {
+        this.count(call, i, rules[i]!.slowAfter < Infinity ? slow ?? took > rules[i]!.slowAfter : failed, now)
+      }
+      this.unlink(call)
+    }
+    // A success makes no share worse, but it may bring the calls that it takes to judge one.
+    return isBad || this.isSuspicious() ? this.judge(now, isBad ? call : undefined) : undefined
   }
 
   /** A call that says nothing: it leaves no trace. */
-  ignore(call: Call, now: number): void {
-    this.unlink(call)
-    // The newest call gives its number back, as if it had never asked. Any other leaves a hole.
-    const newest = call.number === this.admitted - 1 && call.marked === 0
-    if (newest) this.withdraw()
-    call.blocks.forEach((block, i) => {
-      const slow = (call.marked & (1 << (i >> 1))) !== 0
-      if (block.closed) block.calls--
-      else if (!newest) block.holes++
-      if (slow) block.slow--
-      if (newest || i % 2 === 1 || this.plan.watched[i >> 1]!.settled) return
-      this.memories[i >> 1]!.drop(call.number, now, slow)
+  ignore(call: Call): void {
+    this.running--
+    for (const block of call.blocks) block.calls--
+    call.hung?.forEach((cell, i) => {
+      this.memories[i]!.withdraw(cell)
+      for (const block of call.blocks.slice(2 * i, 2 * i + 2)) block.bad--
     })
+    this.unlink(call)
   }
 
   /** Counts the calls that have been running for too long (a hang is slow before it is back), and judges. */
   look(now: number): Verdict | undefined {
+    const { rules, slowAfter } = this.plan
     let verdict: Verdict | undefined = undefined
     let call = this.oldest
-    while (call !== undefined && now - call.startedAt > this.plan.slowAfter) {
-      const { newer }: Call = call
-      this.count(call, false, now, true)
-      verdict ??= this.judge(undefined, call, now)
+    while (call !== undefined && now - call.startedAt > slowAfter) {
+      const { newer, startedAt }: Call = call
+      const hung = call.hung ??= []
+      if (hung.length === 0) this.slow++
+      while (now - startedAt > (rules[hung.length]?.slowAfter ?? Infinity)) {
+        this.count(call, hung.length, true, now)
+        hung.push(this.memories[hung.length]!.index)
+        verdict ??= this.judge(now, call)
+      }
+      if ((rules[hung.length]?.slowAfter ?? Infinity) === Infinity) this.unlink(call)
       call = newer
     }
     return verdict
@@ -246,123 +250,70 @@ export class Evidence {
 
   /** Whether even a success may bring a verdict: one call more, and the window holds enough to judge its failures. */
   isSuspicious(): boolean {
-    for (let i = 0; i < this.memories.length; i++) {
-      const { failures, slow } = this.memories[i]!
-      if (failures > 0 || slow > 0) return true
-    }
+    for (let i = 0; i < this.memories.length; i++) if (this.memories[i]!.bad > 0) return true
     return false
   }
 
   /** The window as it reads now: of the first rule that counts failures, and of the first that counts slow calls. */
   tally(now: number): { readonly calls: number; readonly failureRate: number; readonly slowRate: number } {
-    const of = (slow: boolean): CallWindow.Memory | undefined => {
-      const rule = this.plan.rules.find((one) => one.memory >= 0 && (one.rule === "slowRate") === slow)
-      return rule && this.memories[rule.memory]
+    const { rules } = this.plan
+    const of = (slow: boolean) => {
+      const i = rules.findIndex((one) => (one.rule === "slowRate") === slow)
+      this.memories[i]?.expire(now)
+      const calls = i < 0 ? 0 : this.callsOf(i)
+      return { calls, share: calls === 0 ? 0 : this.memories[i]!.bad / calls }
     }
-    for (const memory of this.memories) memory.expire(now)
     const failed = of(false)
     const slow = of(true)
-    const young = failed !== undefined && this.fair.includes(failed) ? this.young(failed) : 0
-    const calls = (failed ?? slow)?.calls ?? 0
-    const asked = calls + young
-    return {
-      calls: asked,
-      failureRate: failed === undefined || asked === 0 ? 0 : failed.failures / asked,
-      slowRate: slow === undefined || slow.calls === 0 ? 0 : slow.slow / slow.calls
-    }
+    return { calls: failed.calls || slow.calls, failureRate: failed.share, slowRate: slow.share }
   }
 
-  // Call `number` begins a new block where one is full. The calls before keep the array that they were given.
-  private turn(number: number, now: number): void {
-    this.turnsAt = this.turnsWhen = Infinity
-    this.blocks = this.blocks.map((last, i) => {
-      const calls = number - last.first - last.holes
-      const full = calls >= last.size || now - last.since >= last.span
-      const block = full ? CallWindow.block(this.plan.watched[i >> 1]!.window, number, now) : last
-      if (full) {
-        last.closed = true
-        last.calls = calls
-        last.least = 0.75 * calls
-      }
-      this.turnsAt = Math.min(this.turnsAt, block.first + block.holes + block.size)
-      this.turnsWhen = Math.min(this.turnsWhen, block.since + block.span)
-      return block
-    })
+  // The younger block goes on as the older one. The calls before keep the array that they were given.
+  private turn(i: number, now: number): void {
+    const rule = this.plan.rules[i]!
+    const [older, younger] = this.blocks.slice(2 * i) as [Block, Block]
+    older.least = 0.75 * older.calls
+    this.blocks = this.blocks.toSpliced(2 * i, 2, younger, block(rule))
+    this.turnsAt[i] = now + rule.span / 2
   }
 
-  // Counts what is new about a call: that it came home, and how, or, while it runs, that it takes too long. Gives the
-  // memories in which it turned slow.
-  private count(call: Call, failed: boolean, now: number, runs: boolean): number {
-    const { memories, plan } = this
-    const before = call.marked
-    const home = runs ? 0 : this.home++
-    for (let i = 0; i < memories.length; i++) {
-      const bit = 1 << i
-      const slow = (plan.slowMemories & bit & ~before) !== 0 && now - call.startedAt > plan.watched[i]!.slowAfter
-      if (runs && !slow) continue
-      memories[i]!.count(plan.watched[i]!.settled ? home : call.number, now, failed, slow)
-      if (failed || slow) this.accuse(call, i, failed, slow)
-    }
-    if (plan.slowMemories !== 0 && (!runs || call.marked === plan.slowMemories)) this.unlink(call)
-    return call.marked & ~before
+  private count(call: Call, i: number, bad: boolean, now: number): void {
+    const { room, rule, span } = this.plan.rules[i]!
+    if (bad) { for (const block of call.blocks.slice(2 * i, 2 * i + 2)) block.bad++ }
+    const isLate = this.reached - call.number >= room || this.reachedAt - call.startedAt >= span
+    // A plain count has no share to be fair about.
+    this.memories[i]!.add(bad && (rule === "failureCount" || !isLate), now)
   }
 
-  private accuse(call: Call, i: number, failed: boolean, slow: boolean): void {
-    for (const block of [call.blocks[2 * i]!, call.blocks[2 * i + 1]!]) {
-      if (failed) block.failures++
-      if (slow) block.slow++
-    }
-    if (!slow) return
-    if (call.marked === 0) this.slow++
-    call.marked |= 1 << i
+  private callsOf(i: number): number {
+    // Whatever is not slow is home before it could be: calls that run cannot hide that others were not slow.
+    return this.memories[i]!.calls + (this.plan.rules[i]!.rule === "failureRate" ? this.running : 0)
   }
 
-  // `failed` and `slow` are the call that just did, or turned so: its blocks know something new.
-  private judge(failed: Call | undefined, slow: Call | undefined, now: number): Verdict | undefined {
-    const { rules } = this.plan
+  // `call` is one that just failed, or turned out slow: its blocks know something new.
+  private judge(now: number, call: Call | undefined): Verdict | undefined {
+    const { admitted, memories, plan: { rules, streak }, streak: row } = this
+    if (row >= streak) return streakOf(row, streak)
     for (let i = 0; i < rules.length; i++) {
       const rule = rules[i]!
-      if (rule.memory < 0) {
-        if (this.streak >= rule.limit) return streakOf(this.streak, rule.limit)
-        continue
-      }
-      const memory = this.memories[rule.memory]!
-      if (memory.failures === 0 && memory.slow === 0 && failed === undefined && slow === undefined) continue
+      const memory = memories[i]!
       memory.expire(now)
-      const verdict = this.judgeBy(rule, memory, rule.rule === "slowRate" ? slow : failed)
+      const calls = this.callsOf(i)
+      if (calls < rule.minimumCalls && row >= rule.belowMinimum) return streakOf(row, rule.belowMinimum)
+      const verdict = over(rule, memory.bad, calls)
       if (verdict !== undefined) return verdict
+      // The newest call saw all that came before it: only one that was overtaken can know more than the window.
+      if (call === undefined || call.number === admitted - 1 || rule.rule === "failureCount") continue
+      for (const { bad, calls, least } of call.blocks.slice(2 * i, 2 * i + 2)) {
+        const verdict = over(rule, bad, Math.max(calls, least))
+        if (verdict !== undefined) return verdict
+      }
     }
     return undefined
   }
 
-  private judgeBy(rule: Rule, memory: CallWindow.Memory, call: Call | undefined): Verdict | undefined {
-    // Whatever is not slow is home before it could be: young calls cannot hide that others were not slow.
-    const calls = rule.rule === "failureRate" ? memory.calls + this.young(memory) : memory.calls
-    if (calls < rule.minimumCalls && this.streak >= rule.belowMinimum) return streakOf(this.streak, rule.belowMinimum)
-    const verdict = over(rule, memory, calls)
-    // The newest call saw everything that came before it: only one that was overtaken can know more than the window.
-    if (verdict !== undefined || call === undefined || call.number === this.admitted - 1) return verdict
-    if (rule.rule === "failureCount") return undefined
-    return ofBlock(rule, call.blocks[2 * rule.memory]!) ?? ofBlock(rule, call.blocks[2 * rule.memory + 1]!)
-  }
-
-  // With the newest number go those before it that said nothing either: they are given to others, and are no holes.
-  private withdraw(): void {
-    let last = --this.admitted - 1
-    while (this.fair.length > 0 && this.fair.every(({ gone }) => gone.has(last))) {
-      for (const { gone } of this.fair) gone.delete(last)
-      for (const block of this.blocks) if (last >= block.first) block.holes--
-      last = --this.admitted - 1
-    }
-    for (const block of this.blocks) block.first = Math.min(block.first, this.admitted)
-    this.turnsAt = 0
-  }
-
-  private young({ gone, reached }: CallWindow.Memory): number {
-    return this.admitted - 1 - reached - gone.size
-  }
-
-  private unlink(call: Call): void {
+  /** A call is not watched any more. */
+  unlink(call: Call): void {
     if (this.oldest === call) this.oldest = call.newer
     if (this.newest === call) this.newest = call.older
     unlink(call)
@@ -376,15 +327,12 @@ export const unlink = (call: Call): void => {
   call.older = call.newer = undefined
 }
 
+// Two windows long. As many calls as that; where only time bounds it, who knows.
+const block = ({ room }: Rule): Block => ({ calls: 0, bad: 0, least: 2 * room })
+
 const streakOf = (value: number, limit: number): Verdict => ({ rule: "consecutive", value, limit, calls: value })
 
-// A block that calls may still join is judged as if they all went well.
-const ofBlock = (rule: Rule, block: CallWindow.Block): Verdict | undefined =>
-  over(rule, block, block.closed ? Math.max(block.calls, block.least) : block.size)
-
-const over = (rule: Rule, tally: CallWindow.Tally, calls: number): Verdict | undefined => {
-  if (calls < rule.minimumCalls) return undefined
-  const bad = rule.rule === "slowRate" ? tally.slow : tally.failures
-  const value = rule.rule === "failureCount" ? bad : bad / calls
-  return value >= rule.limit ? { rule: rule.rule, value, limit: rule.limit, calls } : undefined
+const over = ({ limit, minimumCalls, rule }: Rule, bad: number, calls: number): Verdict | undefined => {
+  const value = rule === "failureCount" ? bad : bad / calls
+  return calls >= minimumCalls && value >= limit ? { rule, value, limit, calls } : undefined
 }

@@ -8,10 +8,10 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { monotonic } from "./Breaker.ts"
 import { CircuitRejected } from "./CircuitRejected.ts"
 import { Heard, ladders } from "./Classify.ts"
 import * as Setting from "./internal/Setting.ts"
@@ -137,9 +137,9 @@ export const cached = <A>(options?: {
 }): Cached<A> => {
   const maxAge = options?.maxAge === undefined
     ? Number.POSITIVE_INFINITY
-    : Setting.durationMillis("Fallback.cached", "maxAge", options.maxAge, true)
+    : Setting.toMillis(Setting.option("Fallback.cached", "maxAge", Setting.positiveDuration, options.maxAge))
   const capacity = options?.capacity ?? 1000
-  Setting.enforce(Setting.count("Fallback.cached", "capacity", capacity))
+  Setting.option("Fallback.cached", "capacity", Setting.count, capacity)
   const memory = new Map<string | undefined, { readonly value: A; readonly at: number }>()
   const rung = (key: string | undefined): Rung<A, unknown, never, false> => ({
     sure: false,
@@ -251,8 +251,7 @@ export const valueOf = <A, E, R>(self: Effect.Effect<Served<A>, E, R>): Effect.E
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-const withNow = <A>(f: (now: number) => A): Effect.Effect<A> =>
-  Effect.withFiberSucceed((fiber) => f(Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000))
+const withNow = <A>(f: (now: number) => A): Effect.Effect<A> => Effect.withFiberSucceed((fiber) => f(monotonic(fiber)))
 
 const climbsDown = (cause: Cause.Cause<unknown>, outcome: Outcome.Outcome | undefined): boolean => {
   if (Cause.hasInterruptsOnly(cause)) return false

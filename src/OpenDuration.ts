@@ -24,31 +24,32 @@ import * as Setting from "./internal/Setting.ts"
 export type OpenDuration = Duration.Input | Schedule.Schedule<unknown, number, never, never>
 
 /**
- * Checks an open duration, and makes it a function of how many openings there have been in a row, in milliseconds.
+ * Checks a schedule, and makes it a function of how many openings there have been in a row, in milliseconds.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (
-  openDuration: OpenDuration,
+  schedule: Schedule.Schedule<unknown, number>,
   where: string
 ): (context: Context.Context<never>) => (opening: number) => number => {
-  if (!Schedule.isSchedule(openDuration)) {
-    const millis = Setting.durationMillis(where, "openDuration", openDuration)
-    return () => () => millis
-  }
-  const schedule: Schedule.Schedule<unknown, number> = openDuration
   const first = Effect.runSyncExit(replay(schedule, 1))
-  if (Exit.isFailure(first)) {
-    throw new RangeError(`${where}: openDuration must be a schedule with ${String(Cause.squash(first.cause))}`)
-  }
+  Setting.option<unknown>(where, "openDuration", delay, Exit.isSuccess(first) ? first.value : Cause.squash(first.cause))
   return (context) => (opening) => {
     const delay = Effect.runSyncExitWith(context)(replay(schedule, opening))
-    return Exit.isSuccess(delay) ? delay.value : 0
+    return (Exit.isSuccess(delay) && delay.value) || 0
   }
 }
 
-const replay = (schedule: Schedule.Schedule<unknown, number>, openings: number): Effect.Effect<number, string> =>
+const delay = /*#__PURE__*/ Setting.setting<unknown>(
+  "a schedule with at least one delay, and a finite one",
+  Number.isFinite
+)
+
+const replay = (
+  schedule: Schedule.Schedule<unknown, number>,
+  openings: number
+): Effect.Effect<number | undefined> =>
   Effect.gen(function*() {
     const step = yield* Schedule.toStep(schedule)
     let spent = 0
@@ -57,9 +58,8 @@ const replay = (schedule: Schedule.Schedule<unknown, number>, openings: number):
       const next = yield* Effect.exit(step(spent, opening))
       if (Exit.isFailure(next)) break
       const millis = Math.max(Duration.toMillis(next.value[1]), 0)
-      if (!Number.isFinite(millis)) return delay ?? (yield* Effect.fail("finite delays, got an infinite one"))
-      delay = millis
-      spent += delay
+      if (millis === Infinity && delay !== undefined) break
+      spent += delay = millis
     }
-    return delay ?? (yield* Effect.fail("at least one delay, got one with none"))
+    return delay
   })

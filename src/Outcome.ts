@@ -15,11 +15,17 @@ import * as Setting from "./internal/Setting.ts"
 /**
  * The call went well: it counts, and ends a failure streak.
  *
+ * **Details**
+ *
+ * `slow` says whether it was a slow call, where its duration does not: an answer of two thousand tokens may take a minute
+ * and be quick. Without it a call is slow if it took longer than a policy's `slowAfter`.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Success {
   readonly _tag: "Success"
+  readonly slow?: boolean | undefined
 }
 
 /**
@@ -29,7 +35,7 @@ export interface Success {
  *
  * `kind` is a short word for people and metrics ("overloaded", "timeout"). `message` replaces the text that the breaker
  * would otherwise take from the error itself. `retryAfter` is the provider's hint: the next opening of the circuit lasts
- * at least until then, capped at the breaker's `maxRetryAfter`.
+ * at least until then, capped at the breaker's `maxRetryAfter`. `slow` is as in `Success`.
  *
  * @category models
  * @since 0.1.0
@@ -39,6 +45,7 @@ export interface Failure {
   readonly kind?: string | undefined
   readonly message?: string | undefined
   readonly retryAfter?: Duration.Duration | undefined
+  readonly slow?: boolean | undefined
 }
 
 /**
@@ -93,13 +100,13 @@ export interface Trip {
  */
 export type Outcome = Success | Failure | Ignored | Throttled | Trip
 
-const word = Schema.optional(Schema.String)
+const word = /*#__PURE__*/ Schema.optional(Schema.String)
+const flag = /*#__PURE__*/ Schema.optional(Schema.Boolean)
 // Checked as the number it is in JSON: `Duration` takes `NaN` for zero.
-const pause = Schema.optional(
-  Schema.Number.check(Schema.makeFilter((value) => Setting.millis("Outcome", "a duration", value))).pipe(
-    Schema.decodeTo(Schema.DurationFromMillis)
-  )
+const pause = /*#__PURE__*/ Schema.optional(
+  /*#__PURE__*/ Setting.millis.pipe(/*#__PURE__*/ Schema.decodeTo(Schema.DurationFromMillis))
 )
+const text = { kind: word, message: word }
 
 /**
  * The Schema of an `Outcome`: durations are encoded as milliseconds, so an outcome can live in JSON.
@@ -118,11 +125,11 @@ const pause = Schema.optional(
  * @since 0.1.0
  */
 export const Outcome: Schema.Codec<Outcome, unknown> = /*#__PURE__*/ Schema.Union([
-  /*#__PURE__*/ Schema.TaggedStruct("Success", {}),
-  /*#__PURE__*/ Schema.TaggedStruct("Failure", { kind: word, message: word, retryAfter: pause }),
+  /*#__PURE__*/ Schema.TaggedStruct("Success", { slow: flag }),
+  /*#__PURE__*/ Schema.TaggedStruct("Failure", { ...text, retryAfter: pause, slow: flag }),
   /*#__PURE__*/ Schema.TaggedStruct("Ignored", {}),
-  /*#__PURE__*/ Schema.TaggedStruct("Throttled", { kind: word, message: word, retryAfter: pause }),
-  /*#__PURE__*/ Schema.TaggedStruct("Trip", { kind: word, message: word, openFor: pause })
+  /*#__PURE__*/ Schema.TaggedStruct("Throttled", { ...text, retryAfter: pause }),
+  /*#__PURE__*/ Schema.TaggedStruct("Trip", { ...text, openFor: pause })
 ])
 
 /**
@@ -166,11 +173,8 @@ export const failure = (options?: {
   readonly kind?: string | undefined
   readonly message?: string | undefined
   readonly retryAfter?: Duration.Input | undefined
-}): Failure => {
-  const { retryAfter, ...told } = options ?? {}
-  if (retryAfter === undefined) return { _tag: "Failure", ...told }
-  return { _tag: "Failure", ...told, retryAfter: Setting.duration("Outcome.failure", "retryAfter", retryAfter) }
-}
+  readonly slow?: boolean | undefined
+}): Failure => make("Failure", "retryAfter", options)
 
 /**
  * Makes the outcome of a call that was asked to come back later.
@@ -186,11 +190,7 @@ export const throttled = (options?: {
   readonly kind?: string | undefined
   readonly message?: string | undefined
   readonly retryAfter?: Duration.Input | undefined
-}): Throttled => {
-  const { retryAfter, ...told } = options ?? {}
-  if (retryAfter === undefined) return { _tag: "Throttled", ...told }
-  return { _tag: "Throttled", ...told, retryAfter: Setting.duration("Outcome.throttled", "retryAfter", retryAfter) }
-}
+}): Throttled => make("Throttled", "retryAfter", options)
 
 /**
  * Makes the outcome of a call after which the circuit opens at once.
@@ -206,11 +206,7 @@ export const trip = (options?: {
   readonly kind?: string | undefined
   readonly message?: string | undefined
   readonly openFor?: Duration.Input | undefined
-}): Trip => {
-  const { openFor, ...told } = options ?? {}
-  if (openFor === undefined) return { _tag: "Trip", ...told }
-  return { _tag: "Trip", ...told, openFor: Setting.duration("Outcome.trip", "openFor", openFor) }
-}
+}): Trip => make("Trip", "openFor", options)
 
 /**
  * Tells whether a value is an `Outcome`, its durations included.
@@ -220,10 +216,21 @@ export const trip = (options?: {
  */
 export const isOutcome = (value: unknown): value is Outcome => {
   const { _tag, openFor, retryAfter } = Object(value) as Record<string, unknown>
-  return (_tag === "Success" || _tag === "Failure" || _tag === "Ignored" || _tag === "Throttled" || _tag === "Trip") &&
-    isPause(openFor) && isPause(retryAfter)
+  return tags.includes(_tag) && isPause(openFor) && isPause(retryAfter)
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const tags: ReadonlyArray<unknown> = ["Success", "Failure", "Ignored", "Throttled", "Trip"]
 
 const isPause = (value: unknown): boolean =>
   value === undefined ||
   (Duration.isDuration(value) && Duration.isFinite(value) && Duration.toMillis(value) >= 0)
+
+const make = <T extends Outcome>(_tag: T["_tag"], pause: "retryAfter" | "openFor", options: object = {}): T => {
+  const input = options[pause as never] as Duration.Input | undefined
+  if (input === undefined) return { _tag, ...options } as T
+  const where = `Outcome.${_tag.toLowerCase()}`
+  const millis = Setting.toMillis(Setting.option(where, pause, Setting.duration, input))
+  return { _tag, ...options, [pause]: Duration.millis(millis) } as never
+}

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
 import * as Evidence from "./Evidence.ts"
 import * as Setting from "./internal/Setting.ts"
 import * as TripPolicy from "./TripPolicy.ts"
@@ -104,51 +105,69 @@ export interface Rules {
  * @since 0.1.0
  */
 export const rules = (options: Options = {}, where = "Breaker.make"): Rules => {
-  const successes = options.halfOpen?.successes ?? 3
-  const outOf = options.halfOpen?.outOf ?? successes
-  const concurrency = options.halfOpen?.concurrency ?? 1
-  const jitter = options.jitter ?? 0
-  const millis = (option: string, input: Duration.Input, positive = false) =>
-    Setting.durationMillis(where, option, input, positive)
-  Setting.enforce(
-    Setting.count(where, "halfOpen.successes", successes),
-    Setting.count(where, "halfOpen.outOf", outOf),
-    Setting.rule(outOf >= successes, where, "halfOpen.outOf", `at least halfOpen.successes (${successes})`, outOf),
-    Setting.count(where, "halfOpen.concurrency", concurrency),
-    Setting.rule(
-      typeof jitter === "number" && jitter >= 0 && jitter <= 1,
-      where,
-      "jitter",
-      "a number from 0 to 1",
-      jitter
-    )
-  )
-  const open = options.openDuration ?? 60_000
-  const openFor = typeof open === "function" ? undefined : millis("openDuration", open)
+  Setting.enforce(where, schema, options)
+  const {
+    halfOpen: { concurrency = 1, lease = 30_000, outOf, successes = 3 } = {},
+    jitter = 0,
+    maxRetryAfter = 15 * 60_000,
+    openDuration = 60_000,
+    ramp,
+    throttleDuration = 10_000,
+    tripDuration = 60 * 60_000,
+    tripPolicy = TripPolicy.consecutive(5)
+  } = options
+  const openFor = typeof openDuration === "function" ? 0 : Setting.toMillis(openDuration)
   return {
-    plan: Evidence.compile(options.tripPolicy ?? TripPolicy.consecutive(5)),
-    openDuration: openFor === undefined ? open as (opening: number) => number : () => openFor,
+    plan: Evidence.compile(tripPolicy),
+    openDuration: typeof openDuration === "function" ? openDuration : () => openFor,
     concurrency,
     successes,
-    outOf,
-    lease: millis("halfOpen.lease", options.halfOpen?.lease ?? 30_000, true),
-    ramp: options.ramp === undefined ? undefined : rampOf(options.ramp, where),
+    outOf: outOf ?? successes,
+    lease: Setting.toMillis(lease),
+    ramp: ramp && { shares: ramp.shares, every: Setting.toMillis(ramp.every), minimumCalls: ramp.minimumCalls ?? 1 },
     jitter,
-    maxRetryAfter: millis("maxRetryAfter", options.maxRetryAfter ?? 15 * 60_000),
-    throttleDuration: millis("throttleDuration", options.throttleDuration ?? 10_000),
-    tripDuration: millis("tripDuration", options.tripDuration ?? 60 * 60_000)
+    maxRetryAfter: Setting.toMillis(maxRetryAfter),
+    throttleDuration: Setting.toMillis(throttleDuration),
+    tripDuration: Setting.toMillis(tripDuration)
   }
 }
 
-const rampOf = (ramp: RampOptions, where: string): Rules["ramp"] => {
-  const minimumCalls = ramp.minimumCalls ?? 1
-  const every = Setting.durationMillis(where, "ramp.every", ramp.every)
-  const shares = Array.isArray(ramp.shares) ? ramp.shares as ReadonlyArray<number> : []
-  const rising = shares.every((share, i) => share > (i === 0 ? 0 : shares[i - 1]!) && share < 1)
-  const rule = "one or more rising numbers above 0 and below 1"
-  Setting.enforce(
-    Setting.rule(shares.length > 0 && rising, where, "ramp.shares", rule, `[${shares.join(", ")}]`),
-    Setting.count(where, "ramp.minimumCalls", minimumCalls)
-  )
-  return { shares, every, minimumCalls }
-}
+const maybe = Schema.optional
+
+const schema: Schema.Codec<unknown, unknown> = /*#__PURE__*/ Schema.Struct({
+  tripPolicy: /*#__PURE__*/ maybe(TripPolicy.TripPolicy),
+  openDuration: /*#__PURE__*/ maybe(
+    /*#__PURE__*/ Schema.Union([
+      Setting.duration,
+      /*#__PURE__*/ Setting.setting("a function", (value) => typeof value === "function")
+    ])
+  ),
+  halfOpen: /*#__PURE__*/ maybe(
+    /*#__PURE__*/ Schema.Struct({
+      concurrency: /*#__PURE__*/ maybe(Setting.count),
+      successes: /*#__PURE__*/ maybe(Setting.count),
+      outOf: /*#__PURE__*/ maybe(Setting.count),
+      lease: /*#__PURE__*/ maybe(Setting.positiveDuration)
+    }).check(/*#__PURE__*/ Schema.makeFilter(({ outOf, successes = 3 }) =>
+      outOf! < successes
+        ? { path: ["outOf"], issue: Setting.wrong(`at least halfOpen.successes (${successes})`, outOf) }
+        : undefined
+    ))
+  ),
+  ramp: /*#__PURE__*/ maybe(
+    /*#__PURE__*/ Schema.Struct({
+      shares: /*#__PURE__*/ Setting.setting<ReadonlyArray<number>>(
+        "one or more rising numbers above 0 and below 1",
+        (shares) => shares.length > 0 && shares.every((share, i) => share > (shares[i - 1] ?? 0) && share < 1)
+      ),
+      every: Setting.duration,
+      minimumCalls: /*#__PURE__*/ maybe(Setting.count)
+    })
+  ),
+  jitter: /*#__PURE__*/ maybe(
+    /*#__PURE__*/ Setting.setting("a number from 0 to 1", (value) => Number.isFinite(value) && value >= 0 && value <= 1)
+  ),
+  maxRetryAfter: /*#__PURE__*/ maybe(Setting.duration),
+  throttleDuration: /*#__PURE__*/ maybe(Setting.duration),
+  tripDuration: /*#__PURE__*/ maybe(Setting.duration)
+})

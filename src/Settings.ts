@@ -4,6 +4,9 @@
  * @since 0.1.0
  */
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import * as Circuit from "./Circuit.ts"
 import type { Classify } from "./Classify.ts"
 import * as Setting from "./internal/Setting.ts"
@@ -38,34 +41,37 @@ export interface Settings {
 
 /** @internal */
 export const settings = (options: Omit<Options, "name">, where = "Breaker.make"): Settings => {
+  Setting.enforce(where, schema, options)
   const { classify, mode = "enforce", openDuration, ...rest } = options
-  const openFor = openDuration === undefined ? undefined : OpenDuration.make(openDuration, where)
-  checkMode(mode, where)
-  Setting.enforce(
-    Setting.rule(
-      classify === undefined || typeof classify === "function",
-      where,
-      "classify",
-      "a function of a call's exit",
-      typeof classify
-    )
-  )
-  const rules = Circuit.rules(rest, where)
+  const replayed = Schedule.isSchedule(openDuration)
+    ? OpenDuration.make(openDuration, where)
+    : undefined
+  const rules = Circuit.rules({ ...rest, openDuration: replayed ? undefined : openDuration as Duration.Input }, where)
   return {
-    rules: openFor === undefined ? () => rules : (context) => ({ ...rules, openDuration: openFor(context) }),
+    rules: replayed === undefined ? () => rules : (context) => ({ ...rules, openDuration: replayed(context) }),
     classify,
     mode
   }
 }
 
 /** @internal */
-export const checkMode = (mode: string, where: string): void =>
-  Setting.enforce(
-    Setting.rule(["enforce", "observe", "off"].includes(mode), where, "mode", "enforce, observe or off", mode)
-  )
+export const Mode = /*#__PURE__*/ Setting.setting<Circuit.Mode>(
+  "enforce, observe or off",
+  (mode) => ["enforce", "observe", "off"].includes(mode)
+)
 
 /** @internal */
-export const checkName = (name: string, where: string, option: string): void =>
-  Setting.enforce(
-    Setting.rule(typeof name === "string" && name.trim() !== "", where, option, "a text that is not empty", name)
+export const Name = /*#__PURE__*/ Setting.setting<string>(
+  "a text that is not empty",
+  (name) => typeof name === "string" && name.trim() !== ""
+)
+
+const schema: Schema.Codec<unknown, unknown> = /*#__PURE__*/ Schema.Struct({
+  classify: /*#__PURE__*/ Schema.optional(
+    /*#__PURE__*/ Setting.setting("a function of a call's exit", (value) => typeof value === "function")
+  ),
+  mode: /*#__PURE__*/ Schema.optional(Mode),
+  openDuration: /*#__PURE__*/ Schema.optional(
+    /*#__PURE__*/ Setting.setting("a duration or a schedule", (value) => typeof value !== "function")
   )
+})

@@ -69,6 +69,7 @@ export interface Closed {
 /** @category models @since 0.1.0 */
 export interface Open {
   readonly _tag: "Open"
+  readonly evidence?: undefined
   readonly generation: number
   readonly since: number
   readonly until: number
@@ -78,6 +79,7 @@ export interface Open {
 /** @category models @since 0.1.0 */
 export interface Probing {
   readonly _tag: "HalfOpen"
+  readonly evidence?: undefined
   readonly stage: "Probing"
   readonly generation: number
   readonly since: number
@@ -114,6 +116,7 @@ export interface Ramping {
 /** @category models @since 0.1.0 */
 export interface Isolated {
   readonly _tag: "Isolated"
+  readonly evidence?: undefined
   readonly generation: number
   readonly since: number
   readonly cause: Cause
@@ -139,8 +142,10 @@ export class Permit implements Evidence.Call {
   number = 0
   /** @internal */
   blocks: Evidence.Call["blocks"] = Evidence.noBlocks
+  /** When its call gave its first sign of life. */
+  answeredAt: number | undefined = undefined
   /** @internal */
-  marked = 0
+  hung: Array<number> | undefined = undefined
   /** @internal */
   older: Evidence.Call | undefined = undefined
   /** @internal */
@@ -187,33 +192,6 @@ export interface Transition {
 }
 
 /**
- * A circuit: its rules, its state, and the counts of its life.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Circuit {
-  readonly rules: Rules
-  readonly cell: { current: State }
-  readonly mode: Mode
-  readonly counts: Counts
-  readonly lastFailure: LastFailure | undefined
-  /** @internal Openings in a row, and how long the last one was. */
-  readonly openings: number
-  readonly lastOpenFor: number
-  /** @internal The latest hint of this period: the next opening lasts at least until then. */
-  readonly hintUntil: number
-  /** @internal The gate that a throttle shut. */
-  readonly gateUntil: number
-  readonly gateSince: number
-  readonly gateCause: Cause | undefined
-  /** @internal */
-  readonly madeAt: number
-  readonly downFor: number
-  readonly host: Host
-}
-
-/**
  * What a circuit asks of whoever keeps it.
  *
  * **Details**
@@ -245,6 +223,51 @@ export interface Counts {
   inFlight: number
 }
 
+/**
+ * A circuit: its rules, its state, and the counts of its life.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Circuit {
+  readonly rules: Rules
+  readonly cell: { current: State }
+  readonly mode: Mode
+  readonly counts: Counts = {
+    successes: 0,
+    failures: 0,
+    ignored: 0,
+    throttled: 0,
+    slow: 0,
+    rejected: 0,
+    wouldReject: 0,
+    inFlight: 0
+  }
+  readonly lastFailure: LastFailure | undefined = undefined
+  /** @internal Openings in a row, and how long the last one was. */
+  readonly openings: number = 0
+  readonly lastOpenFor: number = 0
+  /** @internal The latest hint of this period: the next opening lasts at least until then. */
+  readonly hintUntil: number = -Infinity
+  /** @internal The gate that a throttle shut. */
+  readonly gateUntil: number = -Infinity
+  readonly gateSince: number = 0
+  readonly gateCause: Cause | undefined = undefined
+  /** @internal */
+  readonly madeAt: number
+  readonly downFor: number = 0
+
+  constructor(rules: Rules, now: number, mode: Mode = "enforce", cell: { current: State } = { current: closed(now) }) {
+    this.rules = rules
+    this.mode = mode
+    this.cell = cell
+    this.madeAt = now
+  }
+
+  random?(): number
+  notify?(transition: Transition): void
+}
+
 /** @internal The same circuit, for the machine's own hands. */
 export type Mutable = { -readonly [K in keyof Circuit]: Circuit[K] }
 
@@ -254,4 +277,4 @@ export type Mutable = { -readonly [K in keyof Circuit]: Circuit[K] }
  * @category constructors
  * @since 0.1.0
  */
-export const closed = (now: number, generation = 0): State => ({ _tag: "Closed", generation, since: now })
+export const closed = (now: number, generation = 0): Closed => ({ _tag: "Closed", generation, since: now })

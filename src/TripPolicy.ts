@@ -134,7 +134,7 @@ export const TripPolicy: Schema.Codec<TripPolicy, unknown> = /*#__PURE__*/ Schem
  * @category constructors
  * @since 0.1.0
  */
-export const consecutive = (failures: number): Consecutive => checked({ _tag: "Consecutive", failures })
+export const consecutive = (failures: number): Consecutive => make({ _tag: "Consecutive", failures })
 
 /**
  * Trips when at least `threshold` of the calls in the window failed, once it holds `minimumCalls`.
@@ -170,7 +170,7 @@ export const failureRate = (options: {
   readonly minimumCalls: number
   readonly window: CallWindow.CallWindow
   readonly belowMinimum?: Consecutive | undefined
-}): FailureRate => checked({ _tag: "FailureRate", ...options })
+}): FailureRate => make({ _tag: "FailureRate", ...options })
 
 /**
  * Trips when at least `threshold` of the calls in the window took longer than `slowAfter`, once it holds `minimumCalls`.
@@ -194,10 +194,10 @@ export const slowRate = (options: {
   readonly minimumCalls: number
   readonly window: CallWindow.CallWindow
 }): SlowRate =>
-  checked({
+  make({
     _tag: "SlowRate",
     ...options,
-    slowAfter: Setting.durationMillis("TripPolicy.slowRate", "slowAfter", options.slowAfter)
+    slowAfter: Setting.toMillis(options.slowAfter)
   })
 
 /**
@@ -213,7 +213,7 @@ export const slowRate = (options: {
 export const failureCount = (options: {
   readonly count: number
   readonly window: CallWindow.CallWindow
-}): FailureCount => checked({ _tag: "FailureCount", ...options })
+}): FailureCount => make({ _tag: "FailureCount", ...options })
 
 /**
  * Trips when one of the policies does.
@@ -225,7 +225,7 @@ export const failureCount = (options: {
  * @category constructors
  * @since 0.1.0
  */
-export const anyOf = (...policies: ReadonlyArray<TripPolicy>): AnyOf => checked({ _tag: "AnyOf", policies })
+export const anyOf = (...policies: ReadonlyArray<TripPolicy>): AnyOf => make({ _tag: "AnyOf", policies })
 
 /**
  * Never trips: the circuit opens by a `Trip` outcome or by hand only.
@@ -235,78 +235,43 @@ export const anyOf = (...policies: ReadonlyArray<TripPolicy>): AnyOf => checked(
  */
 export const never: Never = { _tag: "Never" }
 
-const room = (window: CallWindow.CallWindow): number =>
-  window._tag === "LastCalls" ? window.calls : Number.POSITIVE_INFINITY
+const make = <P extends TripPolicy>(policy: P): P =>
+  Setting.enforce(`TripPolicy.${policy._tag.charAt(0).toLowerCase()}${policy._tag.slice(1)}`, TripPolicy, policy)
 
-const fits = (where: string, option: string, value: number, window: CallWindow.CallWindow): Setting.Problem =>
-  Setting.count(where, option, value) ??
-    Setting.rule(value <= room(window), where, option, `at most the window's ${room(window)} calls`, value)
+const Consecutive = /*#__PURE__*/ Schema.TaggedStruct("Consecutive", { failures: Setting.count })
 
-const tags: ReadonlyArray<TripPolicy["_tag"]> = [
-  "Consecutive",
-  "FailureRate",
-  "SlowRate",
-  "FailureCount",
-  "AnyOf",
-  "Never"
-]
-
-const problem = (policy: TripPolicy): Setting.Problem => {
-  const stranger = Setting.tagged("TripPolicy", "a policy", policy, tags) ??
-    ("window" in policy || /Rate|Count/.test(policy._tag)
-      ? CallWindow.problem((policy as FailureCount).window)
-      : undefined)
-  if (stranger !== undefined) return stranger
-  const where = `TripPolicy.${policy._tag.charAt(0).toLowerCase()}${policy._tag.slice(1)}`
-  switch (policy._tag) {
-    case "Consecutive":
-      return Setting.count(where, "failures", policy.failures)
-    case "FailureRate":
-      return Setting.share(where, "threshold", policy.threshold) ??
-        fits(where, "minimumCalls", policy.minimumCalls, policy.window) ??
-        (policy.belowMinimum === undefined ? undefined : problem(policy.belowMinimum))
-    case "SlowRate":
-      return Setting.millis(where, "slowAfter", policy.slowAfter) ??
-        Setting.share(where, "threshold", policy.threshold) ??
-        fits(where, "minimumCalls", policy.minimumCalls, policy.window)
-    case "FailureCount":
-      return fits(where, "count", policy.count, policy.window)
-    case "AnyOf":
-      return Setting.rule(
-        policy.policies?.length > 0,
-        where,
-        "policies",
-        "at least one policy",
-        policy.policies?.length
-      )
-    case "Never":
-      return undefined
-  }
+const shareOf = {
+  threshold: Setting.share,
+  minimumCalls: Setting.count,
+  window: CallWindow.CallWindow
 }
 
-/** @internal A policy made by hand passes no constructor: it is checked when it is put to use. */
-export const checked = <P extends TripPolicy>(policy: P): P => {
-  Setting.enforce(problem(policy))
-  return policy
-}
-
-const ConsecutiveSchema = /*#__PURE__*/ Schema.TaggedStruct("Consecutive", { failures: Schema.Number })
+// No rule may ask for more calls than its window holds.
+const fits = (option: "minimumCalls" | "count") =>
+  /*#__PURE__*/ Schema.makeFilter((policy: { readonly window: CallWindow.CallWindow }) => {
+    const { calls } = policy.window as CallWindow.LastCalls
+    const asked = policy[option as never] as number
+    return asked > calls
+      ? { path: [option], issue: Setting.wrong(`at most the window's ${calls} calls`, asked) }
+      : undefined
+  })
 
 const schema: Schema.Codec<TripPolicy, unknown> = /*#__PURE__*/ Schema.Union([
-  ConsecutiveSchema,
+  Consecutive,
   /*#__PURE__*/ Schema.TaggedStruct("FailureRate", {
-    threshold: Schema.Number,
-    minimumCalls: Schema.Number,
-    window: CallWindow.CallWindow,
-    belowMinimum: Schema.optional(ConsecutiveSchema)
+    ...shareOf,
+    belowMinimum: /*#__PURE__*/ Schema.optional(Consecutive)
+  }).check(/*#__PURE__*/ fits("minimumCalls")),
+  /*#__PURE__*/ Schema.TaggedStruct("SlowRate", { slowAfter: Setting.millis, ...shareOf }).check(
+    /*#__PURE__*/ fits("minimumCalls")
+  ),
+  /*#__PURE__*/ Schema.TaggedStruct("FailureCount", { count: Setting.count, window: CallWindow.CallWindow }).check(
+    /*#__PURE__*/ fits("count")
+  ),
+  /*#__PURE__*/ Schema.TaggedStruct("AnyOf", {
+    policies: /*#__PURE__*/ Schema.Array(TripPolicy).check(
+      /*#__PURE__*/ Schema.makeFilter((all) => all.length > 0 || "must be at least one policy, got none")
+    )
   }),
-  /*#__PURE__*/ Schema.TaggedStruct("SlowRate", {
-    slowAfter: Schema.Number,
-    threshold: Schema.Number,
-    minimumCalls: Schema.Number,
-    window: CallWindow.CallWindow
-  }),
-  /*#__PURE__*/ Schema.TaggedStruct("FailureCount", { count: Schema.Number, window: CallWindow.CallWindow }),
-  /*#__PURE__*/ Schema.TaggedStruct("AnyOf", { policies: Schema.Array(TripPolicy) }),
   /*#__PURE__*/ Schema.TaggedStruct("Never", {})
-]).check(Schema.makeFilter((policy) => problem(policy)))
+]).annotate({ expected: "a policy made by TripPolicy" })

@@ -1164,7 +1164,7 @@ describe("Breaker", () => {
         const errors = [yield* Effect.flip(build(missing)), yield* Effect.flip(build(bad))]
 
         assert.deepStrictEqual(errors.map(({ _tag }) => _tag), ["ConfigError", "ConfigError"])
-        assert.include(String(errors[1]), "failures must be a whole number of at least 1, got 0")
+        assert.include(String(errors[1]), "must be a whole number of at least 1, got 0")
       }))
 
     it.effect("dies of a readable RangeError for a setting that is readable and makes no sense", () =>

@@ -135,21 +135,17 @@ describe("Rules", () => {
         const said = refusalOf({ ramp: { shares, every: 1000 } })
 
         assert.include(said, "Breaker.make: ramp.shares must be one or more rising numbers above 0 and below 1, got ")
-        assert.include(said, `[${shares.join(", ")}]`)
+        assert.include(said, `[${shares.join(",")}]`)
       }
     })
 
-    it("is refused: more windows than a circuit can watch", () => {
+    it("is none: as many windows as anybody likes", () => {
       const policies = Array.from(
-        { length: 31 },
+        { length: 100 },
         (_, i) => TripPolicy.failureCount({ count: 1, window: CallWindow.lastCalls(i + 1) })
       )
 
-      assert.strictEqual(Rules.rules({ tripPolicy: TripPolicy.anyOf(...policies.slice(1)) }).jitter, 0)
-      assert.strictEqual(
-        refusalOf({ tripPolicy: TripPolicy.anyOf(...policies) }),
-        "TripPolicy.anyOf: policies must be over at most 30 windows, got 31"
-      )
+      assert.strictEqual(Rules.rules({ tripPolicy: TripPolicy.anyOf(...policies) }).plan.rules.length, 100)
     })
   })
 })

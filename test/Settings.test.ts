@@ -52,12 +52,12 @@ const bad: ReadonlyArray<readonly [settings: Settings, option: string, rule: str
   [{ jitter: Number.NaN }, "jitter", "a number from 0 to 1", "NaN"],
   [{ jitter: wrong("a lot") }, "jitter", "a number from 0 to 1", `"a lot"`],
   [{ ramp: { shares: [], every } }, "ramp.shares", rising, "[]"],
-  [{ ramp: { shares: [0, 0.5], every } }, "ramp.shares", rising, "[0, 0.5]"],
-  [{ ramp: { shares: [0.5, 1], every } }, "ramp.shares", rising, "[0.5, 1]"],
-  [{ ramp: { shares: [0.5, 0.25], every } }, "ramp.shares", rising, "[0.5, 0.25]"],
-  [{ ramp: { shares: [0.5, 0.5], every } }, "ramp.shares", rising, "[0.5, 0.5]"],
+  [{ ramp: { shares: [0, 0.5], every } }, "ramp.shares", rising, "[0,0.5]"],
+  [{ ramp: { shares: [0.5, 1], every } }, "ramp.shares", rising, "[0.5,1]"],
+  [{ ramp: { shares: [0.5, 0.25], every } }, "ramp.shares", rising, "[0.5,0.25]"],
+  [{ ramp: { shares: [0.5, 0.5], every } }, "ramp.shares", rising, "[0.5,0.5]"],
   [{ ramp: { shares: [Number.NaN], every } }, "ramp.shares", rising, "[NaN]"],
-  [{ ramp: { shares: [10, 25, 50], every } }, "ramp.shares", rising, "[10, 25, 50]"],
+  [{ ramp: { shares: [10, 25, 50], every } }, "ramp.shares", rising, "[10,25,50]"],
   [{ mode: wrong("lenient") }, "mode", "enforce, observe or off", `"lenient"`],
   [{ mode: wrong(null) }, "mode", "enforce, observe or off", "null"]
 ]

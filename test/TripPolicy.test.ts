@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import * as CallWindow from "../src/CallWindow.ts"
 import * as TripPolicy from "../src/TripPolicy.ts"
-import { issueOf, rangeErrorOf, throughJson } from "./refusals.ts"
+import { issueOf, rangeErrorOf, saysSo, throughJson } from "./refusals.ts"
 
 const window = CallWindow.lastCalls(100)
 const minute = CallWindow.lastDuration("1 minute")
@@ -17,7 +17,7 @@ const notShares = [0, -0.1, 1.001, 50, Number.NaN, Number.POSITIVE_INFINITY]
 /** A bad number, said to the constructor and to the Schema. */
 const assertRefused = (said: string, make: () => unknown, data: unknown): void => {
   assert.strictEqual(rangeErrorOf(make), said)
-  assert.include(issueOf(TripPolicy.TripPolicy, data), said)
+  assert.isTrue(saysSo(issueOf(TripPolicy.TripPolicy, data), said), said)
 }
 
 describe("TripPolicy", () => {
@@ -144,7 +144,7 @@ describe("TripPolicy", () => {
 
     it("is refused: an anyOf of nothing", () => {
       assertRefused(
-        "TripPolicy.anyOf: policies must be at least one policy, got 0",
+        "TripPolicy.anyOf: policies must be at least one policy, got none",
         () => TripPolicy.anyOf(),
         { _tag: "AnyOf", policies: [] }
       )
@@ -152,20 +152,19 @@ describe("TripPolicy", () => {
 
     it("is refused deep inside a policy too", () => {
       const bad = { _tag: "Consecutive", failures: 0 } as const
-      const said = "TripPolicy.consecutive: failures must be a whole number of at least 1, got 0"
+      const said = "TripPolicy.failureRate: belowMinimum.failures must be a whole number of at least 1, got 0"
 
       assertRefused(said, () => TripPolicy.failureRate({ ...rate, belowMinimum: bad }), {
         _tag: "FailureRate",
         ...rate,
         belowMinimum: bad
       })
-      assert.include(
-        issueOf(TripPolicy.TripPolicy, { _tag: "AnyOf", policies: [{ _tag: "AnyOf", policies: [bad] }] }),
-        said
+      assert.isTrue(
+        saysSo(issueOf(TripPolicy.TripPolicy, { _tag: "AnyOf", policies: [{ _tag: "AnyOf", policies: [bad] }] }), said)
       )
       assert.include(
         issueOf(TripPolicy.TripPolicy, { _tag: "FailureRate", ...rate, window: { _tag: "LastCalls", calls: 0 } }),
-        "CallWindow.lastCalls: calls must be a whole number of at least 1, got 0"
+        "must be a whole number from 1 to 1000000, got 0\n  at [\"window\"][\"calls\"]"
       )
     })
   })

@@ -34,7 +34,7 @@ const folderImports: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 /** The machine, which is everything up to Circuit: no Effect runtime, no clock, no randomness. */
 const pureModules = ranks.slice(0, ranks.findIndex((names) => names.includes("Circuit")) + 1).flat()
-const pureImports = ["effect/Duration", "effect/Schema"]
+const pureImports = ["effect/Duration", "effect/Formatter", "effect/Schema"]
 
 const forbiddenCalls: ReadonlyArray<RegExp> = [
   /\bDate\.now\b/,

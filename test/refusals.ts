@@ -14,6 +14,12 @@ export const rangeErrorOf = (act: () => unknown): string => {
   throw new Error("nothing was thrown")
 }
 
+/** What a Schema says of the same: the rule and the value, and where the option is. */
+export const saysSo = (issue: string, said: string): boolean => {
+  const [, option, rule] = /^[\w.]+: (?:[\w.]*\.)?(\w+) (must be .*)$/.exec(said)!
+  return issue.includes(rule!) && issue.includes(`["${option}"]`)
+}
+
 /** What a Schema says of data that it does not take. */
 export const issueOf = (schema: Schema.Codec<unknown, unknown>, data: unknown): string => {
   try {

@@ -1,71 +1,74 @@
 /**
- * The checks behind every number and duration that a user hands over, written once so that a constructor's `RangeError`
- * and a Schema's issue say the same: which option, which rule, which value.
+ * The checks behind every number and duration that a user hands over, written once, as Schemas: a constructor's
+ * `RangeError` and a decoder's issue say the same: which option, which rule, which value.
  */
 import * as Duration from "effect/Duration"
+import { format } from "effect/Formatter"
+import * as Schema from "effect/Schema"
 
-/** What is wrong with a setting, as a sentence; `undefined` when nothing is. */
-export type Problem = string | undefined
+/** What is wrong with a value, in words. */
+export const wrong = (rule: string, value: unknown): string => `must be ${rule}, got ${format(value, { space: 0 })}`
 
-const said = (where: string, option: string, rule: string, value: unknown): string =>
-  `${where}: ${option} must be ${rule}, got ${typeof value === "string" ? JSON.stringify(value) : String(value)}`
+/** A value that obeys a rule. */
+export const setting = <A = number>(rule: string, holds: (value: A) => boolean): Schema.Codec<A, unknown> =>
+  /*#__PURE__*/ Schema.Unknown.check(
+    /*#__PURE__*/ Schema.makeFilter((value) => holds(value as A) ? undefined : wrong(rule, value))
+  ) as never
 
 /** A whole number of at least one. */
-export const count = (where: string, option: string, value: number): Problem =>
-  Number.isSafeInteger(value) && value >= 1 ? undefined : said(where, option, "a whole number of at least 1", value)
+export const count = /*#__PURE__*/ setting(
+  "a whole number of at least 1",
+  (value) => Number.isSafeInteger(value) && value >= 1
+)
 
 /** A share of calls, where none at all makes no sense. */
-export const share = (where: string, option: string, value: number): Problem =>
-  typeof value === "number" && value > 0 && value <= 1
-    ? undefined
-    : said(where, option, "a number above 0 and at most 1", value)
+export const share = /*#__PURE__*/ setting(
+  "a number above 0 and at most 1",
+  (value) => Number.isFinite(value) && value > 0 && value <= 1
+)
 
-const durationRule = (positive: boolean): string =>
-  positive ? "a finite duration above zero" : "a finite duration of zero or more"
+const finite = "a finite duration "
+const pause = (value: number) => Number.isFinite(value) && value >= 0
+const span = (value: number) => Number.isFinite(value) && value > 0
 
-/** Milliseconds: finite, and not below zero, or above it where `positive`. */
-export const millis = (where: string, option: string, value: number, positive = false): Problem =>
-  Number.isFinite(value) && (positive ? value > 0 : value >= 0)
-    ? undefined
-    : said(where, option, durationRule(positive), value)
+/** Milliseconds, as data. */
+export const millis = /*#__PURE__*/ setting(`${finite}of zero or more`, pause)
+/** The same, above zero. */
+export const positiveMillis = /*#__PURE__*/ setting(`${finite}above zero`, span)
+/** A duration in any form that a user may write. */
+export const duration = /*#__PURE__*/ setting<Duration.Input>(
+  `${finite}of zero or more`,
+  (value) => pause(toMillis(value))
+)
+/** The same, above zero. */
+export const positiveDuration = /*#__PURE__*/ setting<Duration.Input>(
+  `${finite}above zero`,
+  (value) => span(toMillis(value))
+)
 
-/** Tagged data with one of these tags. */
-export const tagged = (where: string, option: string, value: unknown, tags: ReadonlyArray<string>): Problem => {
-  const tag = (Object(value) as { readonly _tag?: unknown })._tag
-  return tags.includes(tag as string)
-    ? undefined
-    : said(where, option, `tagged ${tags.join(", ")}`, tag === undefined ? value : tag)
-}
-
-/** One of a rule's own making. */
-export const rule = (holds: boolean, where: string, option: string, text: string, value: unknown): Problem =>
-  holds ? undefined : said(where, option, text, value)
-
-/**
- * The milliseconds of a duration that a user wrote. What is no duration at all comes out as `NaN`, which every check
- * refuses: `Duration` itself takes `NaN` for zero.
- */
+/** The milliseconds of a duration. What is none comes out as it is, for the check that names it. */
 export const toMillis = (input: Duration.Input): number => {
-  if (typeof input === "number") return input
   try {
-    return Duration.toMillis(input)
+    // `Duration` takes `NaN` for zero.
+    return typeof input === "number" ? input : Duration.toMillis(input)
   } catch {
-    return Number.NaN
+    return input as never
   }
 }
 
-/** The milliseconds of a duration option, or a `RangeError` that names it. */
-export const durationMillis = (where: string, option: string, input: Duration.Input, positive = false): number => {
-  const value = toMillis(input)
-  if (millis(where, option, value, positive) === undefined) return value
-  throw new RangeError(said(where, option, durationRule(positive), Duration.isDuration(input) ? String(input) : input))
+/** Gives the value back, or throws a `RangeError` that names the option, the rule and the value. */
+export const enforce = <A>(where: string, schema: Schema.Codec<unknown, unknown>, value: A): A => {
+  const result = Schema.toStandardSchemaV1(schema)["~standard"].validate(value)
+  if (!("issues" in result) || result.issues === undefined) return value
+  const [{ message, path = [] }] = result.issues as [typeof result.issues[0]]
+  const found = path.reduce<unknown>((at, key) => Object(at)[key as never], value)
+  // What a Schema says of itself does not tell the value.
+  const said = /, got /.test(message) ? message : wrong(message.replace("Expected ", ""), found)
+  throw new RangeError(`${where}: ${path.map(String).join(".")} ${said}`)
 }
 
-/** The same as a `Duration`. */
-export const duration = (where: string, option: string, input: Duration.Input): Duration.Duration =>
-  Duration.millis(durationMillis(where, option, input))
-
-/** Throws the first problem there is. */
-export const enforce = (...problems: ReadonlyArray<Problem>): void => {
-  for (const problem of problems) if (problem !== undefined) throw new RangeError(problem)
+/** The same for one option alone. */
+export const option = <A>(where: string, name: string, schema: Schema.Codec<A, unknown>, value: A): A => {
+  enforce(where, Schema.Struct({ [name]: schema }), { [name]: value })
+  return value
 }
