@@ -49,7 +49,7 @@ export const chunksFirst = guard(chunks, { reader: PartReader.openAiChat })
 export const chunksPiped = chunks.pipe(guard({ reader: PartReader.openAiChat, headers: "1 second" }))
 export const text = pieces.pipe(guard({ reader: PartReader.text }))
 export const own = chunks.pipe(guard({ reader: { read: (chunk: Chunk) => ({ content: chunk.id.length }) } }))
-export const ownFirst = guard(chunks, { reader: { read: (chunk) => ({ content: chunk.id.length }) } })
+export const ownFirst = guard(chunks, { reader: { read: (chunk: Chunk) => ({ content: chunk.id.length }) } })
 same<typeof chunksFirst, Guarded<Chunk, Error, Model>>()
 same<typeof chunksPiped, Guarded<Chunk, Error, Model>>()
 same<typeof text, Guarded<string, Error>>()
@@ -88,8 +88,16 @@ same<
 export const ofClient = LlmStream.fromClient(async (_signal): Promise<AsyncIterable<Chunk>> => (async function*() {})())
 same<typeof ofClient, Stream.Stream<Chunk, Cause.UnknownError>>()
 
+// Nor does it matter where the stream comes from.
+export const nested = Stream.runDrain(guard(Stream.concat(chunks, chunks), { reader: PartReader.openAiChat }))
+same<typeof nested, Effect.Effect<void, Error | StreamBroken | CircuitRejected, Model | Breaker.Breaker>>()
+
 // @ts-expect-error chunks of a client say nothing without a reader
-guard(chunks)
+Stream.runDrain(guard(chunks))
+// @ts-expect-error nor with another's
+Stream.runDrain(guard(chunks, { reader: PartReader.text }))
+// @ts-expect-error nor by name
+Stream.runDrain(chunks.pipe(guard))
 // @ts-expect-error nor do they in a pipe
 chunks.pipe(guard({ idle: "10 seconds" }))
 // @ts-expect-error nor do events that have a type too
@@ -102,6 +110,8 @@ guard({ headers: "soon" })
 guard({ firstToken: "1 second" })
 // @ts-expect-error no such answer
 guard({ onPartial: "ignore" })
+// @ts-expect-error nor beside a stream
+guard(parts, { onPartial: "ignore" })
 
 fails<HasAny<Parameters<typeof LlmStream.guard>>>()
 fails<HasAny<Parameters<typeof LlmStream.guardWith>>>()

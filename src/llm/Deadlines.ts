@@ -44,7 +44,9 @@ export interface Due {
 export const check = (where: string, given: Deadlines | undefined): Limits => {
   const limit = (name: keyof Deadlines): number => {
     const input = given?.[name]
-    return input === undefined ? Number.POSITIVE_INFINITY : Setting.durationMillis(where, name, input, true)
+    return input === undefined
+      ? Number.POSITIVE_INFINITY
+      : Setting.toMillis(Setting.option(where, name, Setting.positiveDuration, input))
   }
   return { headers: limit("headers"), firstContent: limit("firstContent"), idle: limit("idle"), total: limit("total") }
 }

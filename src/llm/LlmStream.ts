@@ -14,6 +14,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Breaker from "../Breaker.ts"
@@ -37,7 +38,8 @@ export type { SlowRule } from "./SlowRule.ts"
  * **Details**
  *
  * - `headers`, `firstContent`, `idle`, `total`: the deadlines.
- * - `slow`: when the answer counts as slow. Without it the circuit goes by the whole duration.
+ * - `slow`: when the answer counts as slow. Without it the circuit goes by the time to first content, if its policy has a
+ *   `slowAfter`.
  * - `onPartial`: what becomes of an answer that breaks off after content: `"fail"`, the default, fails with
  *   `StreamBroken`; `"keep"` ends it as the provider did. The vote is the same. A deadline always fails.
  * - `tools`: `"inside"`, the default, when tools of the program run inside the stream, so that the time from a tool call to
@@ -68,15 +70,14 @@ export interface Options<in A = PartReader.EffectPart> extends Deadlines.Deadlin
 export type PartOf<Given> = Given extends { readonly reader: Reader<infer A> } ? A : PartReader.EffectPart
 
 /**
- * The options beside a stream: a stream of other parts than Effect's needs a reader.
+ * What comes of guarding a stream of parts that nobody reads: nothing that can be run. Give it a `reader`.
  *
  * @category models
  * @since 0.1.0
  */
-export type OptionsBeside<Self> = [Self] extends [Stream.Stream<infer A, unknown, unknown>]
-  ? [A] extends [PartReader.EffectPart] ? [options?: Options<A>]
-  : [options: Options<A> & { readonly reader: Reader<A> }]
-  : []
+export interface NeedsReader<A> {
+  readonly reader: Reader<A>
+}
 
 /**
  * Runs a streamed answer through the breaker in context: it votes when the stream ends, by what its parts said.
@@ -142,11 +143,15 @@ export type OptionsBeside<Self> = [Self] extends [Stream.Stream<infer A, unknown
  * @category combinators
  * @since 0.1.0
  */
-export const guard: <Arg extends Stream.Stream<unknown, unknown, unknown> | Options<never> = Options>(
+export const guard: <
+  Arg extends Stream.Stream<unknown, unknown, unknown> | Options<never> = Options,
+  Given extends Options<never> = Options
+>(
   selfOrOptions?: Arg,
-  ...options: OptionsBeside<Arg>
+  options?: Given
 ) => [Arg] extends [Stream.Stream<infer A, infer E, infer R>]
-  ? Stream.Stream<A, E | StreamBroken | CircuitRejected, R | Breaker.Breaker>
+  ? [A] extends [PartOf<Given>] ? Stream.Stream<A, E | StreamBroken | CircuitRejected, R | Breaker.Breaker>
+  : NeedsReader<A>
   : <A extends PartOf<Arg>, E, R>(
     self: Stream.Stream<A, E, R>
   ) => Stream.Stream<A, E | StreamBroken | CircuitRejected, R | Breaker.Breaker> =
@@ -331,13 +336,14 @@ type AnyAdmission = Effect.Effect<Admission, unknown, unknown>
 
 const fromContext: AnyAdmission = Effect.withFiber((fiber) => Context.getUnsafe(fiber.context, Breaker.Breaker).admit)
 
+const Partial = /*#__PURE__*/ Schema.Literals(["fail", "keep"])
+const Tools = /*#__PURE__*/ Schema.Literals(["inside", "outside"])
+
 const checked = (where: string, given: unknown): Settings => {
   const { errors, onEnd, onPartial = "fail", reader = PartReader.effect, slow, tools = "inside", ...deadlines } =
     (given ?? {}) as Options<never>
-  Setting.enforce(
-    Setting.rule(onPartial === "fail" || onPartial === "keep", where, "onPartial", `"fail" or "keep"`, onPartial),
-    Setting.rule(tools === "inside" || tools === "outside", where, "tools", `"inside" or "outside"`, tools)
-  )
+  Setting.option(where, "onPartial", Partial, onPartial)
+  Setting.option(where, "tools", Tools, tools)
   return {
     reader: reader as Reader<unknown>,
     limits: Deadlines.check(where, deadlines),

@@ -42,23 +42,22 @@ export interface Checked {
   readonly inputTokens: number | undefined
 }
 
+const tokens = /*#__PURE__*/ Setting.setting(
+  "a number of zero or more",
+  (value) => Number.isFinite(value) && value >= 0
+)
+
 /** Reads a rule that a user wrote. */
 export const check = (where: string, given: SlowRule): Checked => {
   const { firstContent, inputTokens, perOutputToken } = given
   const limit = (option: string, input: Duration.Input | undefined): number =>
-    input === undefined ? Number.POSITIVE_INFINITY : Setting.durationMillis(where, `slow.${option}`, input, true)
+    input === undefined
+      ? Number.POSITIVE_INFINITY
+      : Setting.toMillis(Setting.option(where, `slow.${option}`, Setting.positiveDuration, input))
   const scaled = isScaled(firstContent) ? firstContent : undefined
   const minimum = given.minimumTokens ?? minimumTokens
-  Setting.enforce(
-    Setting.count(where, "slow.minimumTokens", minimum),
-    inputTokens === undefined ? undefined : Setting.rule(
-      Number.isFinite(inputTokens) && inputTokens >= 0,
-      where,
-      "slow.inputTokens",
-      "a number of tokens",
-      inputTokens
-    )
-  )
+  Setting.option(where, "slow.minimumTokens", Setting.count, minimum)
+  if (inputTokens !== undefined) Setting.option(where, "slow.inputTokens", tokens, inputTokens)
   return {
     base: scaled === undefined
       ? limit("firstContent", firstContent as Duration.Input | undefined)

@@ -95,7 +95,7 @@ describe("interruption", () => {
   it.effect("of an answer that hangs counts nothing", () =>
     Effect.gen(function*() {
       const breaker = yield* Breaker.make({ name: "openai", tripPolicy: TripPolicy.consecutive(1) })
-      const hanging = LlmStream.guard(answers["an answer that hangs after content"], readings["with deadlines"]!)
+      const hanging = LlmStream.guard(answers["an answer that hangs after content"], readings["with deadlines"])
       const reading = Effect.provideService(Stream.runDrain(hanging), Breaker.Breaker, breaker)
 
       yield* sweep(reading, (at) =>

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Queue, Schedule, Stream } from "effect"
-import { Breaker, CircuitRejected, Fallback, TripPolicy } from "effect-breaker"
+import { Breaker, CallWindow, CircuitRejected, Fallback, Outcome, TripPolicy } from "effect-breaker"
 import { LlmStream, type PartReader, StreamBroken } from "effect-breaker/llm"
 import { TestClock } from "effect/testing"
 
@@ -876,6 +876,61 @@ describe("LlmStream", () => {
           assert.strictEqual(started, 1)
           assert.strictEqual((yield* breaker.snapshot).lastFailure?.kind, "overloaded")
         }), { tripPolicy: TripPolicy.consecutive(1) }))
+
+    const slowRate = TripPolicy.slowRate({
+      slowAfter: "10 seconds",
+      threshold: 1,
+      minimumCalls: 2,
+      window: CallWindow.lastCalls(10)
+    })
+    const slowly = (...script: Script) => (options?: Options) =>
+      Effect.gen(function*() {
+        const fiber = yield* fork(Stream.runDrain(LlmStream.guard(timed(...script), { reader, ...options })))
+        yield* TestClock.adjust("1 hour")
+        yield* Fiber.join(fiber)
+      })
+    const long = slowly([9000, say("Once")], ["1 minute", say("upon")], [0, stop])
+    const late = slowly([10_001, say("Once")], [0, stop])
+
+    it.effect("is slow for the circuit by its first content, however long it is", () =>
+      guarded((breaker) =>
+        Effect.gen(function*() {
+          yield* long()
+          const afterLong = yield* breaker.snapshot
+          yield* late()
+          const afterLate = yield* breaker.snapshot
+
+          assert.deepStrictEqual([afterLong.slow, afterLate.slow], [0, 1])
+        }), { tripPolicy: slowRate }))
+
+    it.effect("is slow for the circuit by its own rule where it has one", () =>
+      guarded((breaker) =>
+        Effect.gen(function*() {
+          yield* late({ slow: { firstContent: "20 seconds" } })
+          const patient = yield* breaker.snapshot
+          yield* long({ slow: { firstContent: "5 seconds" } })
+          const strict = yield* breaker.snapshot
+
+          assert.deepStrictEqual([patient.slow, strict.slow], [0, 1])
+        }), { tripPolicy: slowRate }))
+
+    it.effect("is not taken for one that hangs once it has begun to answer", () =>
+      guarded((breaker) =>
+        Effect.gen(function*() {
+          const hanging = (begun: ReadonlyArray<Part>) =>
+            fork(Stream.runDrain(LlmStream.guard(Stream.concat(parts(...begun), Stream.never), { reader })))
+          const readers = [yield* hanging([say("Once")]), yield* hanging([say("Once")])]
+          yield* TestClock.adjust("1 hour")
+          yield* Effect.ignore(Effect.flatMap(breaker.admit, (permit) => permit.settle(Outcome.ignored)))
+          const answering = (yield* breaker.state)._tag
+          const silent = [yield* hanging([ping]), yield* hanging([])]
+          for (const reading of readers) yield* Fiber.interrupt(reading)
+          yield* TestClock.adjust("1 hour")
+          yield* Effect.ignore(Effect.flatMap(breaker.admit, (permit) => permit.settle(Outcome.ignored)))
+
+          assert.deepStrictEqual([answering, (yield* breaker.state)._tag], ["Closed", "Open"])
+          for (const reading of silent) yield* Fiber.interrupt(reading)
+        }), { tripPolicy: slowRate }))
 
     it.effect("is the same in all forms", () =>
       guarded((breaker) =>
