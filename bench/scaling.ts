@@ -64,12 +64,20 @@ export const measureWindows = async (turns: Turns): Promise<Windows> => {
 }
 
 export interface Circuits {
+  /** A hundred busy circuits among all of them: what the number of the others adds to a call. */
+  readonly busy: ReadonlyArray<Size>
+  /** Every circuit as likely as any other. */
   readonly ours: ReadonlyArray<Size>
   /** Finding an object in a plain `Map` of the same keys: what the memory of the machine makes of random access. */
   readonly plainMap: ReadonlyArray<Size>
 }
 
-/** Maps with more and more circuits, asked for random keys. */
+const BUSY = 100
+
+const busyOf = (keys: ReadonlyArray<string>): ReadonlyArray<string> =>
+  keys.length <= BUSY ? keys : Array.from({ length: BUSY }, (_, i) => keys[Math.floor(i * keys.length / BUSY)]!)
+
+/** Maps with more and more circuits, asked for random keys: of a hundred, and of all. */
 export const measureCircuits = async (maps: ReadonlyArray<Filled>, turns: Turns): Promise<Circuits> => {
   const inFiber = runs(counted)
   const bare: Loop = { name: "bare", runsBody: 1, run: (n) => Effect.runPromise(inFiber(n)) }
@@ -79,6 +87,11 @@ export const measureCircuits = async (maps: ReadonlyArray<Filled>, turns: Turns)
     name: named("BreakerMap", filled),
     runsBody: 1,
     run: randomly(filled.keys, (key) => filled.map.execute(counted, { key }))
+  }))
+  const busy = maps.map((filled): Loop => ({
+    name: named(`${busyOf(filled.keys).length} busy of BreakerMap`, filled),
+    runsBody: 1,
+    run: randomly(busyOf(filled.keys), (key) => filled.map.execute(counted, { key }))
   }))
   const plain = maps.map((filled): Loop => {
     const map = new Map(filled.keys.map((key) => [key, { uses: 0 }]))
@@ -93,7 +106,7 @@ export const measureCircuits = async (maps: ReadonlyArray<Filled>, turns: Turns)
         }))
     }
   })
-  const took = await time([bare, ...ours, ...plain], turns)
+  const took = await time([bare, ...busy, ...ours, ...plain], turns)
   for (const { keys, map } of maps) {
     const [first, last] = await Effect.runPromise(
       Effect.all([map.get(keys[0]!), map.get(keys.at(-1)!)]).pipe(
@@ -104,7 +117,7 @@ export const measureCircuits = async (maps: ReadonlyArray<Filled>, turns: Turns)
     strictEqual(last!.successes > 0, true)
   }
   const added = (name: string): Rounds => minus(took(name), took("bare"))
-  return { ours: sizes(ours, added), plainMap: sizes(plain, added) }
+  return { busy: sizes(busy, added), ours: sizes(ours, added), plainMap: sizes(plain, added) }
 }
 
 const sizes = (loops: ReadonlyArray<Loop>, added: (name: string) => Rounds): ReadonlyArray<Size> =>

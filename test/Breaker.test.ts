@@ -1110,6 +1110,106 @@ describe("Breaker", () => {
       }))
   })
 
+  describe("answered", () => {
+    const slowOnes = {
+      tripPolicy: TripPolicy.slowRate({
+        slowAfter: 1000,
+        threshold: 1,
+        minimumCalls: 1,
+        window: CallWindow.lastCalls(1)
+      })
+    }
+
+    it.effect("keeps a call that answered in time from hanging (rule 17)", () =>
+      Effect.gen(function*() {
+        const breaker = yield* make(slowOnes)
+        const permit = yield* breaker.admit
+        yield* TestClock.adjust(1000)
+        yield* permit.answered
+        yield* TestClock.adjust("1 hour")
+
+        assert.strictEqual(yield* ask(breaker), "admitted")
+        yield* permit.settle(Outcome.success)
+        assert.strictEqual((yield* breaker.snapshot).slow, 0)
+      }))
+
+    it.effect("tells that it took too long, a millisecond later (rule 16)", () =>
+      Effect.gen(function*() {
+        const breaker = yield* make(slowOnes)
+        const permit = yield* breaker.admit
+        yield* TestClock.adjust(1001)
+        yield* permit.answered
+        yield* permit.settle(Outcome.success)
+
+        assert.strictEqual(yield* tagOf(breaker), "Open")
+      }))
+  })
+
+  describe("refusal", () => {
+    it.effect("tells what the next ask would be refused with, and asks nothing (rule 2, rule 6)", () =>
+      Effect.gen(function*() {
+        const breaker = yield* make({ ...oneProbe, openDuration: 1000 })
+        assert.strictEqual(yield* breaker.refusal, undefined)
+        yield* fail(breaker)
+        yield* TestClock.adjust(999)
+
+        const told = yield* breaker.refusal
+        assert.deepStrictEqual([told?.reason, told?.circuit, told?.cause.rule], ["Open", "openai", "consecutive"])
+        assert.strictEqual(Duration.toMillis(told!.retryAfter), 1)
+        assert.strictEqual((yield* breaker.snapshot).rejected, 0)
+
+        yield* TestClock.adjust(1)
+        assert.strictEqual(yield* breaker.refusal, undefined)
+        assert.strictEqual(yield* tagOf(breaker), "Open")
+      }))
+
+    it.effect("knows of probes that run, of pauses and of isolation (rule 11, rule 23, rule 27)", () =>
+      Effect.gen(function*() {
+        const breaker = yield* make({ ...oneProbe, openDuration: 1000 })
+        const reasonOf = Effect.map(breaker.refusal, (told) => told?.reason)
+        yield* fail(breaker)
+        yield* TestClock.adjust(1000)
+        const probe = yield* breaker.admit
+        const reasons = [yield* reasonOf]
+        yield* probe.settle(Outcome.throttled({ retryAfter: 500 }))
+        reasons.push(yield* reasonOf)
+        yield* TestClock.adjust(500)
+        reasons.push(yield* reasonOf)
+        yield* breaker.isolate()
+        reasons.push(yield* reasonOf)
+
+        assert.deepStrictEqual(reasons, ["HalfOpen", "Throttled", undefined, "Isolated"])
+      }))
+
+    it.effect("is none where nobody is refused (rule 28)", () =>
+      Effect.gen(function*() {
+        const breaker = yield* make({ ...atOnce, mode: "observe" })
+        yield* fail(breaker)
+        const observed = yield* breaker.refusal
+        yield* breaker.setMode("enforce")
+        const enforced = yield* breaker.refusal
+        yield* breaker.setMode("off")
+
+        assert.deepStrictEqual([observed, enforced?.reason, yield* breaker.refusal], [undefined, "Open", undefined])
+      }))
+
+    it.effect("agrees with what the ask is then told, through a ramp (rule 26)", () =>
+      Effect.gen(function*() {
+        const breaker = yield* make({
+          ...oneProbe,
+          openDuration: 1000,
+          ramp: { shares: [0.3], every: "1 hour", minimumCalls: 1000 }
+        })
+        yield* fail(breaker)
+        yield* TestClock.adjust(1000)
+        yield* succeed(breaker)
+        for (let i = 0; i < 50; i++) {
+          const told = yield* breaker.refusal
+          assert.strictEqual(yield* ask(breaker), told === undefined ? "admitted" : `refused: ${told.reason}`)
+        }
+      }))
+  })
+
   describe("layer", () => {
     it.effect("is one circuit for all who use it", () =>
       Effect.gen(function*() {

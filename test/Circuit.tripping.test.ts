@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as CallWindow from "../src/CallWindow.ts"
+import * as Circuit from "../src/Circuit.ts"
 import * as Outcome from "../src/Outcome.ts"
 import * as TripPolicy from "../src/TripPolicy.ts"
 import { history } from "./history.ts"
@@ -376,6 +377,139 @@ describe("Circuit", () => {
       asks(4)
       later(5001)
       asks(1)
+
+      assert.strictEqual(state(), "Closed")
+    })
+  })
+
+  describe("calls that answer before they end", () => {
+    const slowOnes = {
+      tripPolicy: TripPolicy.slowRate({
+        slowAfter: 1000,
+        threshold: 1,
+        minimumCalls: 1,
+        window: CallWindow.lastCalls(1)
+      })
+    }
+
+    it("do not hang, however long the rest takes (rule 17)", () => {
+      const { ask, circuit, knock, later, now, settle, state } = history(slowOnes)
+
+      const given = ask()
+      later(1000)
+      Circuit.answer(circuit, given, now())
+      later(60_000)
+
+      assert.strictEqual(knock(), "admitted")
+      settle(given, Outcome.success)
+      assert.strictEqual(state(), "Closed")
+    })
+
+    it("are slow by when they answered: not at slowAfter, a millisecond later they are (rule 16)", () => {
+      for (const [answered, expected] of [[1000, "Closed"], [1001, "Open"]] as const) {
+        const { ask, circuit, later, now, settle, state } = history(slowOnes)
+
+        const given = ask()
+        later(answered)
+        Circuit.answer(circuit, given, now())
+        Circuit.answer(circuit, given, now() + 9000)
+        later(60_000)
+        settle(given, Outcome.success)
+
+        assert.strictEqual(state(), expected)
+      }
+    })
+
+    it("pass as probes, which are not held to how long the rest takes (rule 23)", () => {
+      const { ask, circuit, command, knock, later, now, settle, state } = history({
+        ...slowOnes,
+        halfOpen: { successes: 1, concurrency: 2 }
+      })
+
+      command({ _tag: "Trip", openFor: 1 })
+      later(1)
+      const probe = ask()
+      later(1000)
+      Circuit.answer(circuit, probe, now())
+      later(5000)
+      assert.strictEqual(knock(), "admitted")
+      settle(probe, Outcome.success)
+
+      assert.strictEqual(state(), "Closed")
+    })
+
+    it("may say themselves whether they were slow, which goes over the clock (rule 16)", () => {
+      const quick = history(slowOnes)
+      quick.call({ _tag: "Success", slow: true })
+      const long = history(slowOnes)
+      long.call({ _tag: "Success", slow: false }, 60_000)
+      const failed = history(slowOnes)
+      failed.call(Outcome.failure({ slow: true }))
+
+      assert.deepStrictEqual([quick.state(), long.state(), failed.state()], ["Open", "Closed", "Open"])
+      assert.deepStrictEqual([quick.read().slow, long.read().slow, failed.read().slow], [1, 0, 1])
+    })
+
+    it("change nothing once they are settled, or in a later period (rule 4, rule 5)", () => {
+      const { ask, circuit, command, later, now, read, settle } = history(slowOnes)
+
+      const given = ask()
+      const late = ask()
+      settle(given, Outcome.success)
+      command({ _tag: "Reset" })
+      later(5000)
+      const before = read()
+      Circuit.answer(circuit, given, now())
+      Circuit.answer(circuit, late, now())
+
+      assert.deepStrictEqual(read(), before)
+      assert.strictEqual(given.answeredAt, undefined)
+    })
+  })
+
+  describe("a share of calls that overlap", () => {
+    it("does not hold a burst's late failures against what came after them (rule 15)", () => {
+      const { asks, settle, state } = history({
+        tripPolicy: TripPolicy.failureRate({ threshold: 0.5, minimumCalls: 10, window: CallWindow.lastCalls(100) })
+      })
+
+      // 35 of each hundred fail, long after the others are back.
+      const burst = asks(1000)
+      const fails = (i: number) => i % 20 < 7
+      burst.forEach((permit, i) => fails(i) || settle(permit, Outcome.success))
+      burst.forEach((permit, i) => fails(i) && settle(permit, failure))
+
+      assert.strictEqual(state(), "Closed")
+    })
+
+    it("opens on such a burst when more than half of it failed (rule 15)", () => {
+      const { asks, settle, state } = history({
+        tripPolicy: TripPolicy.failureRate({ threshold: 0.5, minimumCalls: 10, window: CallWindow.lastCalls(100) })
+      })
+
+      const burst = asks(1000)
+      const fails = (i: number) => i % 20 < 12
+      burst.forEach((permit, i) => fails(i) || settle(permit, Outcome.success))
+      burst.forEach((permit, i) => fails(i) && settle(permit, failure))
+
+      assert.strictEqual(state(), "Open")
+    })
+
+    it("does not hold a burst's late slow calls against what came after them (rule 15, rule 16)", () => {
+      const { asks, later, settle, state } = history({
+        tripPolicy: TripPolicy.slowRate({
+          slowAfter: 1000,
+          threshold: 0.5,
+          minimumCalls: 10,
+          window: CallWindow.lastCalls(100)
+        })
+      })
+
+      const burst = asks(1000)
+      const hangs = (i: number) => i % 20 < 7
+      burst.forEach((permit, i) => hangs(i) || settle(permit, Outcome.success))
+      later(1001)
+      burst.forEach((permit, i) => hangs(i) && settle(permit, Outcome.success))
 
       assert.strictEqual(state(), "Closed")
     })
