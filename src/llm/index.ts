@@ -1,3 +1,6 @@
 export * as LlmOutcome from "./LlmOutcome.ts"
+export * as LlmStream from "./LlmStream.ts"
+export * as PartReader from "./PartReader.ts"
 export * as RetryHint from "./RetryHint.ts"
 export * as Signal from "./Signal.ts"
+export { StreamBroken } from "./StreamBroken.ts"
