@@ -139,7 +139,7 @@ const lease = "2 minutes"
  *
  * It opens when half of the last hundred calls within a minute failed, once there are ten, or five in a row while there are
  * fewer; or when four of five were slow: no content within 30 seconds. An opening lasts two seconds, doubling to five
- * minutes, and up to a fifth longer. Three probes bring it back, then 10, 25 and 50 % of the traffic, each for at least two
+ * minutes, and up to a fifth longer. Three probes, all at once if need be, bring it back, then 10, 25 and 50 % of the traffic, each for at least two
  * seconds and five successes. A probe that has not settled within two minutes has failed.
  *
  * @category presets
@@ -155,7 +155,7 @@ export const preset = {
     /*#__PURE__*/ Schedule.spaced("5 minutes")
   ]),
   jitter: 0.2,
-  halfOpen: { successes: 3, lease },
+  halfOpen: { concurrency: 3, successes: 3, lease },
   ramp: { shares: [0.1, 0.25, 0.5], every: "2 seconds", minimumCalls: 5 }
 } satisfies Policy
 

@@ -60,6 +60,9 @@ export interface Ground {
   readonly isGood: Quality.Options["isGood"]
 }
 
+/** An outcome that need not say whom it speaks for: then it is the model. */
+type Said = Outcome.Outcome & { readonly scope?: LlmOutcome.Scope | undefined }
+
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 type AnyExit = Exit.Exit<unknown, unknown>
 
@@ -139,14 +142,15 @@ export class LlmPermit implements Permit {
         const good = Quality.ofAnswer(exit.value, isGood)
         if (good !== undefined) this.judge(good)
       }
-      this.end({ scope: "model", ...outcome } as LlmOutcome.LlmOutcome, isInterrupted(exit) ? undefined : fiber)
+      this.end(outcome, isInterrupted(exit) ? undefined : fiber)
       return complaint ?? Effect.void
     })
   }
 
-  private end(outcome: LlmOutcome.LlmOutcome, fiber: AnyFiber | undefined): void {
+  private end(said: Said, fiber: AnyFiber | undefined): void {
     if (this.settled) return
     this.settled = true
+    const outcome = { ...said, scope: said.scope ?? "model" } as LlmOutcome.LlmOutcome
     const heard = ladders.running > 0 ? fiber?.getRef(Heard) : undefined
     if (heard !== undefined) heard.outcome = outcome
     const { asked, scopes } = this

@@ -1,9 +1,12 @@
 /**
  * The second window of a model: for answers that arrive, but are bad.
  *
+ * An answer is bad that is empty though the model stopped of its own accord, that misses the schema it was asked for, whose
+ * tool call is malformed, or that your own word calls bad. None of this says that the model is down, so it has a window and
+ * a threshold of its own, opens a circuit of its own, and never spreads to the provider.
+ *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
 import * as Schedule from "effect/Schedule"
 import type * as BreakerMap from "../BreakerMap.ts"
 import * as CallWindow from "../CallWindow.ts"
@@ -12,6 +15,7 @@ import type * as Outcome from "../Outcome.ts"
 import type { HalfOpenOptions, RampOptions } from "../Rules.ts"
 import * as TripPolicy from "../TripPolicy.ts"
 import type * as LlmOutcome from "./LlmOutcome.ts"
+import * as WholeAnswer from "./WholeAnswer.ts"
 
 /**
  * When the circuit of a model opens for bad answers.
@@ -22,8 +26,8 @@ import type * as LlmOutcome from "./LlmOutcome.ts"
  * were bad, once it holds `minimumCalls` (default 20). An opening lasts one minute, doubling to half an hour; four good
  * answers of five probes close it.
  *
- * `isGood` is your own word on an answer: whether it is good, or `undefined` where it cannot tell. One that throws is
- * passed over.
+ * `isGood` is your own word on the value that `execute` got: whether it is good, or `undefined` where it cannot tell. It
+ * comes first; one that throws is passed over.
  *
  * @category models
  * @since 0.1.0
@@ -39,12 +43,7 @@ export interface Options {
   readonly isGood?: ((answer: unknown) => boolean | undefined) | undefined
 }
 
-/**
- * The policy of a quality circuit.
- *
- * @category constructors
- * @since 0.1.0
- */
+/** @internal */
 export const policy = (
   { halfOpen, jitter, minimumCalls, openDuration, ramp, threshold, window }: Options
 ): BreakerMap.Policy => ({
@@ -55,40 +54,31 @@ export const policy = (
   }),
   openDuration: openDuration ?? Schedule.min([Schedule.exponential("1 minute"), Schedule.spaced("30 minutes")]),
   jitter: jitter ?? 0.2,
-  halfOpen: { successes: 4, outOf: 5, lease: "2 minutes" satisfies Duration.Input, ...halfOpen },
+  halfOpen: { successes: 4, outOf: 5, lease: "2 minutes", ...halfOpen },
   ramp
 })
 
-/**
- * Reads off an outcome whether the answer was good; `undefined` where there was none to judge.
- *
- * @category reading
- * @since 0.1.0
- */
+/** @internal Reads off an outcome whether the answer was good; `undefined` where there was none to judge. */
 export const ofOutcome = (outcome: LlmOutcome.LlmOutcome): boolean | undefined => {
   if (outcome.kind === "quality") return false
   return outcome._tag === "Success" ? outcome.kind !== "empty" : undefined
 }
 
 /**
- * Reads off an answer whether it is good, by the user's own word; `undefined` where nothing can be told.
+ * Reads off an answer whether it is good: by the user's own word, and where that says nothing, bad if it is empty though
+ * the model stopped of its own accord, or garbled; `undefined` where nothing can be told.
  *
- * @category reading
- * @since 0.1.0
+ * @internal
  */
 export const ofAnswer = (answer: unknown, isGood: Options["isGood"]): boolean | undefined => {
   try {
-    return isGood?.(answer)
+    return isGood?.(answer) ?? (WholeAnswer.isBad(answer) ? false : undefined)
   } catch {
     return undefined
   }
 }
 
-/**
- * Reads off an outcome of the model what its quality circuit hears.
- *
- * @internal
- */
+/** @internal What a quality circuit hears. */
 export const heard = (isGood: boolean | undefined, message: string | undefined): Outcome.Outcome =>
   isGood === undefined
     ? { _tag: "Ignored" }
