@@ -162,7 +162,8 @@ const A_MOMENT = 100
 /** @internal */
 export class BreakerMapImpl implements BreakerMap {
   private readonly breakers = new Map<string, Breaker.BreakerImpl>()
-  private readonly listeners: Listeners = { current: undefined }
+  /** Who listens; another owner of several maps may give all of them the same. */
+  listeners: Listeners = { current: undefined }
   private readonly configure: (key: string) => { readonly settings: Settings; readonly rules: Circuit.Rules }
   private readonly idle: number
   private readonly capacity: number

@@ -14,11 +14,12 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import * as Breaker from "../Breaker.ts"
 import * as BreakerMap from "../BreakerMap.ts"
 import * as CallWindow from "../CallWindow.ts"
 import type { CircuitRejected } from "../CircuitRejected.ts"
+import { eventsOf, type Listeners } from "../Event.ts"
 import * as Setting from "../internal/Setting.ts"
 import { settings } from "../Settings.ts"
 import * as TripPolicy from "../TripPolicy.ts"
@@ -228,11 +229,13 @@ type Maps = { readonly [Place in Scopes.Place]?: BreakerMap.BreakerMapImpl }
 class LlmBreakerImpl implements LlmBreaker {
   private readonly maps: Maps
   private readonly ground: Ground
+  private readonly listeners: Listeners = { current: undefined }
   readonly execute: LlmBreaker["execute"]
 
   constructor(maps: Maps, ground: Ground) {
     this.maps = maps
     this.ground = ground
+    for (const map of this.all) map.listeners = this.listeners
     this.execute = Breaker.firstOrLast((self, options) => {
       const { classify, ...scopes } = options as Scoped<unknown, unknown>
       return Effect.uninterruptibleMask((restore) =>
@@ -264,7 +267,7 @@ class LlmBreakerImpl implements LlmBreaker {
   }
 
   get events(): LlmBreaker["events"] {
-    return Stream.mergeAll(this.all.map(({ events }) => events), { concurrency: "unbounded" })
+    return eventsOf(this.listeners)
   }
 
   get breaker(): LlmBreaker["breaker"] {
@@ -286,6 +289,7 @@ class LlmBreakerImpl implements LlmBreaker {
   }
 
   private circuits(scopes: Scopes.Scopes, fiber: AnyFiber): ReadonlyArray<Asked> {
+    Scopes.check("LlmBreaker", scopes)
     return Scopes.places.flatMap((place): ReadonlyArray<Asked> => {
       const map = this.maps[place]
       const name = map && Scopes.nameOf(place, scopes)

@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import * as Setting from "../internal/Setting.ts"
+import { isName, Name } from "../Settings.ts"
 import type * as LlmOutcome from "./LlmOutcome.ts"
 
 /**
@@ -43,6 +45,18 @@ export type Place = "key" | "access" | "model" | "quality" | "provider" | "regio
 
 /** In the order in which a call asks them. */
 export const places: ReadonlyArray<Place> = ["key", "access", "model", "quality", "provider", "region"]
+
+/** Throws a `RangeError` for a name that says nothing. */
+export const check = (where: string, scopes: Scopes): void => {
+  for (const name of names) {
+    const given = scopes[name]
+    if ((given !== undefined || name === "provider") && !isName(given)) {
+      Setting.option<unknown>(where, name, Name, given)
+    }
+  }
+}
+
+const names = ["provider", "model", "key", "region"] as const
 
 /** The name of a circuit; `undefined` where the scopes name none. */
 export const nameOf = (place: Place, scopes: Scopes): string | undefined => {

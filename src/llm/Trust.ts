@@ -35,14 +35,14 @@ export class Trust {
   /** A call's key was refused: what of that its circuit is to hear. */
   doubt(circuit: BreakerImpl, doubts: number, trip: Outcome.Trip): Outcome.Outcome {
     const standing = this.standingOf(circuit)
+    // Calls that were under way together with the one that was refused first say nothing new.
     const isNews = doubts === standing.doubts
     if (!standing.worked || (standing.inDoubt && isNews)) return trip
-    // Calls that were under way together with the one that was refused first.
-    if (!isNews) return Outcome.ignored
-    standing.inDoubt = true
-    standing.doubts++
-    const { kind, message } = trip
-    return { _tag: "Failure", kind, message }
+    if (isNews) {
+      standing.inDoubt = true
+      standing.doubts++
+    }
+    return Outcome.ignored
   }
 
   private standingOf(circuit: BreakerImpl): Standing {
