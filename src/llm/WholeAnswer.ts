@@ -25,9 +25,11 @@ const read = (answer: unknown): Said | undefined => {
   // OpenAI's chat completions
   const choice = first(own(answer, "choices"))
   if (choice !== undefined) {
-    const { content, ...rest } = Object(own(choice, "message")) as { readonly content?: unknown }
-    const spoken = ["tool_calls", "function_call", "refusal", "audio"].flatMap((key) => own(rest, key) ?? [])
-    return { finish: own(choice, "finish_reason"), parts: [...listed(content), ...spoken] }
+    const message = own(choice, "message")
+    const parts = ["content", "tool_calls", "function_call", "refusal", "audio"].flatMap((key) =>
+      listed(own(message, key))
+    )
+    return { finish: own(choice, "finish_reason"), parts }
   }
   // Gemini
   const candidate = first(own(answer, "candidates"))
