@@ -29,8 +29,9 @@ export type { Kind, Scope } from "./Verdict.ts"
  *
  * **Details**
  *
- * Plain data, and an `Outcome` as a breaker takes it. `kind` is there on everything but `Success`. `message` is the
- * provider's words, on one line, without what looks like a key.
+ * Plain data, and an `Outcome` as a breaker takes it. `kind` is there on everything but `Success`; a `Success` of
+ * kind `empty` or `quality` is an answer that arrived and is bad. `message` is the provider's words, on one line, without
+ * what looks like a key.
  *
  * @category models
  * @since 0.1.0

@@ -1,6 +1,8 @@
+export * as LlmBreaker from "./LlmBreaker.ts"
 export * as LlmOutcome from "./LlmOutcome.ts"
 export * as LlmStream from "./LlmStream.ts"
 export * as PartReader from "./PartReader.ts"
+export * as Quality from "./Quality.ts"
 export * as RetryHint from "./RetryHint.ts"
 export * as Signal from "./Signal.ts"
 export { StreamBroken } from "./StreamBroken.ts"
