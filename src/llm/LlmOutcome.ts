@@ -252,7 +252,7 @@ const own = (signal: Signal.Signal, options: Options | undefined): LlmOutcome | 
   return undefined
 }
 
-const table: ReadonlyArray<Rule.Rule> = [
+const table = /*#__PURE__*/ Rule.table(
   ...ProviderRules.gateways,
   ...ProviderRules.codes,
   ...ClientRules.events,
@@ -262,16 +262,14 @@ const table: ReadonlyArray<Rule.Rule> = [
   ...ProviderRules.weak,
   ...ClientRules.tags,
   ...ProviderRules.loose
-]
+)
 
 const judge = (signal: Signal.Signal, options: Options | undefined, now: number | undefined): LlmOutcome => {
   const textRules = options?.textRules ?? true
-  const verdict = find(signal, textRules) ?? (textRules ? findByText(signal) : undefined) ?? lastResort(signal)
+  const verdict = Rule.first(table, signal, textRules) ?? (textRules ? findByText(signal) : undefined) ??
+    lastResort(signal)
   return own(signal, options) ?? outcomeOf(verdict, signal, now)
 }
-
-const find = (signal: Signal.Signal, textRules: boolean): Verdict | undefined =>
-  table.find((rule) => Rule.applies(rule, signal, textRules))?.verdict
 
 // Plain text and errors made by hand: "529 Overloaded", "Request failed with status code 429".
 const findByText = (signal: Signal.Signal): Verdict | undefined => {
@@ -279,7 +277,7 @@ const findByText = (signal: Signal.Signal): Verdict | undefined => {
   const words = /^(?:.{0,40}status code |http |error |status )?([45][0-9]{2})(?![.,]?[0-9])/i.exec(signal.message ?? "")
   if (words === null) return undefined
   const status = Number(words[1])
-  return find({ ...signal, status }, true) ?? lastResort({ ...signal, status })
+  return Rule.first(table, { ...signal, status }, true) ?? lastResort({ ...signal, status })
 }
 
 const lastResort = ({ status }: Signal.Signal): Verdict => {
