@@ -2,6 +2,7 @@
  * What the library promises of itself, against what was measured.
  */
 import type { CallCost, Ratio } from "./calls.ts"
+import type { Reading } from "./classify.ts"
 import type { Weight } from "./memory.ts"
 import type { Circuits, Size, Windows } from "./scaling.ts"
 import { CONSECUTIVE, LAST_CALLS, LAST_DURATION, LISTENED } from "./subjects.ts"
@@ -16,6 +17,7 @@ export interface Budget {
 
 export interface Results {
   readonly calls: ReadonlyArray<CallCost>
+  readonly readings: ReadonlyArray<Reading>
   readonly windows: Windows
   readonly circuits: Circuits
   readonly weights: ReadonlyArray<Weight>

@@ -135,9 +135,14 @@ export const fromHttp = (response: {
  */
 export const fromError = (error: unknown, options?: Options): LlmOutcome =>
   guarded(() => {
+    if (Cause.isCause(error)) {
+      return Cause.hasInterruptsOnly(error) ? cancelled : fromError(Cause.squash(error), options)
+    }
+    const told = Untrusted.get(error, "outcome")
+    // A guarded stream has read its error already.
+    if (Untrusted.get(error, "_tag") === "StreamBroken" && isLlmOutcome(told)) return told
     const now = timeOf(options)
-    if (!Cause.isCause(error)) return judge(Signal.fromError(error, now), options, now)
-    return Cause.hasInterruptsOnly(error) ? cancelled : judge(Signal.fromError(Cause.squash(error), now), options, now)
+    return judge(Signal.fromError(error, now), options, now)
   })
 
 /**
@@ -241,11 +246,14 @@ const guarded = (read: () => LlmOutcome): LlmOutcome => {
 
 const scopes: ReadonlyArray<unknown> = ["request", "model", "key", "provider"] satisfies ReadonlyArray<Scope>
 
+const isLlmOutcome = (value: unknown): value is LlmOutcome =>
+  Outcome.isOutcome(value) && scopes.includes((value as LlmOutcome).scope)
+
 const own = (signal: Signal.Signal, options: Options | undefined): LlmOutcome | undefined => {
   for (const rule of options?.rules ?? []) {
     try {
       const outcome = rule(signal)
-      if (outcome !== undefined && Outcome.isOutcome(outcome) && scopes.includes(outcome.scope)) return outcome
+      if (isLlmOutcome(outcome)) return outcome
     } catch {
       // the next rule may know
     }
@@ -253,7 +261,7 @@ const own = (signal: Signal.Signal, options: Options | undefined): LlmOutcome | 
   return undefined
 }
 
-const table: ReadonlyArray<Rule.Rule> = [
+const table = /*#__PURE__*/ Rule.table(
   ...ProviderRules.gateways,
   ...ProviderRules.codes,
   ...ClientRules.events,
@@ -263,16 +271,14 @@ const table: ReadonlyArray<Rule.Rule> = [
   ...ProviderRules.weak,
   ...ClientRules.tags,
   ...ProviderRules.loose
-]
+)
 
 const judge = (signal: Signal.Signal, options: Options | undefined, now: number | undefined): LlmOutcome => {
   const textRules = options?.textRules ?? true
-  const verdict = find(signal, textRules) ?? (textRules ? findByText(signal) : undefined) ?? lastResort(signal)
+  const verdict = Rule.first(table, signal, textRules) ?? (textRules ? findByText(signal) : undefined) ??
+    lastResort(signal)
   return own(signal, options) ?? outcomeOf(verdict, signal, now)
 }
-
-const find = (signal: Signal.Signal, textRules: boolean): Verdict | undefined =>
-  table.find((rule) => Rule.applies(rule, signal, textRules))?.verdict
 
 // Plain text and errors made by hand: "529 Overloaded", "Request failed with status code 429".
 const findByText = (signal: Signal.Signal): Verdict | undefined => {
@@ -280,7 +286,7 @@ const findByText = (signal: Signal.Signal): Verdict | undefined => {
   const words = /^(?:.{0,40}status code |http |error |status )?([45][0-9]{2})(?![.,]?[0-9])/i.exec(signal.message ?? "")
   if (words === null) return undefined
   const status = Number(words[1])
-  return find({ ...signal, status }, true) ?? lastResort({ ...signal, status })
+  return Rule.first(table, { ...signal, status }, true) ?? lastResort({ ...signal, status })
 }
 
 const lastResort = ({ status }: Signal.Signal): Verdict => {

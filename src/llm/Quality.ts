@@ -15,7 +15,7 @@ import type * as Outcome from "../Outcome.ts"
 import type { HalfOpenOptions, RampOptions } from "../Rules.ts"
 import * as TripPolicy from "../TripPolicy.ts"
 import type * as LlmOutcome from "./LlmOutcome.ts"
-import * as WholeAnswer from "./WholeAnswer.ts"
+import * as BadAnswer from "./BadAnswer.ts"
 
 /**
  * When the circuit of a model opens for bad answers.
@@ -72,7 +72,7 @@ export const ofOutcome = (outcome: LlmOutcome.LlmOutcome): boolean | undefined =
  */
 export const ofAnswer = (answer: unknown, isGood: Options["isGood"]): boolean | undefined => {
   try {
-    return isGood?.(answer) ?? (WholeAnswer.isBad(answer) ? false : undefined)
+    return isGood?.(answer) ?? (BadAnswer.isBad(answer) ? false : undefined)
   } catch {
     return undefined
   }

@@ -1,70 +1,98 @@
 /**
- * What a whole answer holds, in the shapes of the clients in use: did the model stop of its own accord, and did it say
- * anything.
- *
- * Only data properties are read, never getters: those of an answer that is still streamed may start it.
+ * Which answers of a model are worth giving twice: whole ones that say something, and may be read more than once.
  */
-import * as FinishReason from "./FinishReason.ts"
+import * as Effect from "effect/Effect"
+import * as ErrorBody from "./ErrorBody.ts"
+import * as Untrusted from "./Untrusted.ts"
 
-interface Said {
-  readonly finish: unknown
-  readonly parts: ReadonlyArray<unknown>
+/** Whether an answer is whole, as far as can be told from the shapes that providers and clients give it. */
+export const isWhole = (answer: unknown): boolean => {
+  if (typeof answer === "string") return answer.trim() !== ""
+  if (answer === undefined || answer === null || typeof answer === "function") return false
+  if (!Untrusted.isObject(answer)) return true
+  // A stream comes first: to ask it for anything may start it.
+  if (isReadOnce(answer) || ErrorBody.isError(answer)) return false
+  if (Array.isArray(answer)) return answer.length > 0
+  return ends(answer).every(isEnd) && !texts(answer).some(isBlank)
 }
 
-/** Whether an answer arrived that is empty, or garbled by the word of its own provider. */
-export const isBad = (answer: unknown): boolean => {
-  const said = read(answer)
-  if (said === undefined || typeof said.finish !== "string") return false
-  const isGarbled = FinishReason.verdictOn(said.finish)?.kind === "quality"
-  return isGarbled || (ownAccord.includes(said.finish.toLowerCase()) && said.parts.every(isBlank))
+const streams = ["textStream", "fullStream", "bodyUsed", "~effect/Stream"]
+const methods = ["then", "next", "getReader", "pipe"]
+
+const isReadOnce = (answer: object): boolean =>
+  Effect.isEffect(answer) || Symbol.asyncIterator in answer || streams.some((name) => name in answer) ||
+  methods.some((name) => typeof Untrusted.get(answer, name) === "function")
+
+/** How models say that they had nothing more to say. A call for a tool is a step on the way, and no answer. */
+const goodEnds: ReadonlyArray<unknown> = [
+  "stop",
+  "end_turn",
+  "stop_sequence",
+  "complete",
+  "completed",
+  "finished",
+  "eos",
+  "eos_token"
+]
+
+const isEnd = (reason: unknown): boolean => typeof reason === "string" && goodEnds.includes(reason.toLowerCase())
+
+/** The reasons to stop that the answer has a place for. */
+const ends = (answer: object): ReadonlyArray<unknown> => {
+  const holders = [answer, firstOf(answer, "choices"), firstOf(answer, "candidates")]
+  const reasons = holders.flatMap((holder) =>
+    ["finishReason", "finish_reason", "stop_reason", "stopReason"]
+      .filter((name) => Untrusted.isObject(holder) && name in holder)
+      .map((name) => Untrusted.get(holder, name))
+  )
+  // The responses of OpenAI have a status instead
+  return Untrusted.get(answer, "object") === "response" ? [...reasons, Untrusted.get(answer, "status")] : reasons
 }
 
-const ownAccord = ["stop", "end_turn", "completed", "tool-calls", "tool_calls", "tool_use", "function_call"]
-
-const read = (answer: unknown): Said | undefined => {
-  // OpenAI's chat completions
-  const choice = first(own(answer, "choices"))
-  if (choice !== undefined) {
-    const message = own(choice, "message")
-    const parts = ["content", "tool_calls", "function_call", "refusal", "audio"].flatMap((key) =>
-      listed(own(message, key))
-    )
-    return { finish: own(choice, "finish_reason"), parts }
+/** The texts that the answer has a place for; `null` stands for one that is not there. */
+const texts = (answer: object): ReadonlyArray<unknown> => {
+  const found: Array<unknown> = []
+  for (const name of ["text", "output_text"]) {
+    const text = Untrusted.get(answer, name)
+    if (typeof text === "string") found.push(text)
   }
-  // Gemini
-  const candidate = first(own(answer, "candidates"))
-  if (candidate !== undefined) {
-    return { finish: own(candidate, "finishReason"), parts: listed(own(own(candidate, "content"), "parts")) }
+  const choice = firstOf(answer, "choices")
+  if (choice !== undefined) found.push(Untrusted.at(choice, "message", "content") ?? Untrusted.get(choice, "text"))
+  const candidate = firstOf(answer, "candidates")
+  const parts = candidate === undefined
+    ? Untrusted.get(answer, "content")
+    : Untrusted.at(candidate, "content", "parts") ?? []
+  if (Array.isArray(parts)) found.push(parts.map((part) => Untrusted.textAt(part, "text") ?? "").join(""))
+  return found
+}
+
+const isBlank = (text: unknown): boolean => typeof text === "string" ? text.trim() === "" : !Array.isArray(text)
+
+const firstOf = (answer: object, name: string): unknown => Untrusted.items(Untrusted.get(answer, name))[0]
+
+/**
+ * Whether an answer takes up no more than so many bytes, counting two for a character and sixteen for whatever else
+ * there is. It looks no further than the limit, so a circle comes to an end too.
+ */
+export const fits = (answer: unknown, maxBytes: number): boolean => {
+  let left = maxBytes
+  const open: Array<unknown> = [answer]
+  while (open.length > 0) {
+    left -= weightOf(open.pop(), open)
+    if (left < 0 || open.length * 16 > left) return false
   }
-  // OpenAI's responses
-  const output = own(answer, "output")
-  if (Array.isArray(output)) return { finish: own(answer, "status"), parts: output }
-  // The AI SDK: the last of several steps
-  const steps = own(answer, "steps")
-  const last: unknown = Array.isArray(steps) ? steps.at(-1) : undefined
-  if (last !== undefined) return { finish: own(last, "finishReason"), parts: listed(own(last, "content")) }
-  // Anthropic, and Effect, where the reason is a part
-  const content = own(answer, "content")
-  if (!Array.isArray(content)) return undefined
-  const end: unknown = content.find((part) => own(part, "type") === "finish")
-  return { finish: own(answer, "stop_reason") ?? own(end, "reason"), parts: content }
+  return true
 }
 
-const aside = ["reasoning", "thinking", "redacted_thinking", "response-metadata", "finish"]
-
-const isBlank = (part: unknown): boolean => {
-  if (typeof part === "string") return part.trim() === ""
-  const type = own(part, "type")
-  if (aside.includes(type as string)) return true
-  if (type === "message") return listed(own(part, "content")).every(isBlank)
-  const text = own(part, "text")
-  return typeof text === "string" && text.trim() === ""
+const weightOf = (value: unknown, open: Array<unknown>): number => {
+  if (typeof value === "string") return value.length * 2
+  if (!Untrusted.isObject(value)) return 16
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return 16 + value.byteLength
+  if (value instanceof Map) { for (const [key, held] of value) open.push(key, held) }
+  if (value instanceof Set) { for (const held of value) open.push(held) }
+  for (const key of Object.keys(value)) {
+    // What a getter would make is not there yet.
+    open.push(key.length, Object.getOwnPropertyDescriptor(value, key)?.value)
+  }
+  return 16
 }
-
-const listed = (content: unknown): ReadonlyArray<unknown> =>
-  Array.isArray(content) ? content : content === undefined || content === null ? [] : [content]
-
-const first = (list: unknown): unknown => Array.isArray(list) ? list[0] : undefined
-
-const own = (value: unknown, key: string): unknown =>
-  value === undefined || value === null ? undefined : Object.getOwnPropertyDescriptor(value, key)?.value

@@ -1,4 +1,5 @@
 export * as LlmBreaker from "./LlmBreaker.ts"
+export * as LlmFallback from "./LlmFallback.ts"
 export * as LlmOutcome from "./LlmOutcome.ts"
 export * as LlmStream from "./LlmStream.ts"
 export * as PartReader from "./PartReader.ts"
