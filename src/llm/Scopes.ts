@@ -43,9 +43,6 @@ export interface Scopes {
  */
 export type Place = "key" | "access" | "model" | "quality" | "provider" | "region"
 
-/** In the order in which a call asks them. */
-export const places: ReadonlyArray<Place> = ["key", "access", "model", "quality", "provider", "region"]
-
 /** Throws a `RangeError` for a name that says nothing. */
 export const check = (where: string, scopes: Scopes): void => {
   for (const name of names) {
@@ -58,24 +55,21 @@ export const check = (where: string, scopes: Scopes): void => {
 
 const names = ["provider", "model", "key", "region"] as const
 
-/** The name of a circuit; `undefined` where the scopes name none. */
-export const nameOf = (place: Place, scopes: Scopes): string | undefined => {
-  const { key, model, provider, region } = scopes
-  const host = region === undefined ? part(provider) : `${part(provider)}@${part(region)}`
-  switch (place) {
-    case "provider":
-      return part(provider)
-    case "region":
-      return region === undefined ? undefined : host
-    case "key":
-      return key === undefined ? undefined : `${part(provider)}#${key}`
-    case "model":
-      return model === undefined ? undefined : `${host}/${path(model)}`
-    case "quality":
-      return model === undefined ? undefined : `${host}/${path(model)}?quality`
-    case "access":
-      return model === undefined || key === undefined ? undefined : `${host}/${path(model)}#${key}`
+/** The circuits that a call asks, by place and name, in the order in which it asks them. */
+export const circuitsOf = (scopes: Scopes): ReadonlyArray<readonly [place: Place, name: string]> => {
+  const { key, model, region } = scopes
+  const provider = part(scopes.provider)
+  const host = region === undefined ? provider : `${provider}@${part(region)}`
+  const circuits: Array<readonly [Place, string]> = []
+  if (key !== undefined) circuits.push(["key", `${provider}#${key}`])
+  if (model !== undefined) {
+    const name = `${host}/${path(model)}`
+    if (key !== undefined) circuits.push(["access", `${name}#${key}`])
+    circuits.push(["model", name], ["quality", `${name}?quality`])
   }
+  circuits.push(["provider", provider])
+  if (region !== undefined) circuits.push(["region", host])
+  return circuits
 }
 
 /** The place that a model's troubles spread to: its region, or where none is given its provider. */
@@ -104,7 +98,9 @@ export const hearerOf = (outcome: LlmOutcome.LlmOutcome, scopes: Scopes): Place 
 // ---------------------------------------------------------------------------------------------------------------------
 
 // What stands for something in a name is escaped within it: two different scopes never share a circuit.
-const part = (text: string): string => text.replaceAll(/[%@/#?]/g, (mark) => encodeURIComponent(mark))
+const part = (text: string): string => /[%@/#?]/.test(text) ? text.replaceAll(/[%@/#?]/g, encode) : text
 
 // Models have slashes and colons of their own.
-const path = (text: string): string => text.replaceAll(/[%#?]/g, (mark) => encodeURIComponent(mark))
+const path = (text: string): string => /[%#?]/.test(text) ? text.replaceAll(/[%#?]/g, encode) : text
+
+const encode = (mark: string): string => encodeURIComponent(mark)
