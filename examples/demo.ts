@@ -3,13 +3,14 @@
  *
  * Two providers on this machine live through the same half minute. The official `openai` client asks both, ten times a
  * second: one through `withBreaker` and a ladder of fallbacks, the other bare. Every figure at the end comes from the
- * providers' journals and from the callers themselves.
+ * providers' journals and from the callers themselves. Then the same for streamed answers that break off inside a 200.
  */
 import { Clock, Duration, Effect, Fiber, Schedule, Stream } from "effect"
 import { Breaker, CallWindow, Fallback, TripPolicy, withBreaker } from "effect-breaker"
 import { FakeProvider, Fault } from "effect-breaker/testing"
 import OpenAI from "openai"
 import * as Report from "./demo/report.ts"
+import * as Streams from "./demo/streams.ts"
 
 const outage = (name: string, seconds: number, fault: Fault.Fault): FakeProvider.Phase => ({
   name,
@@ -22,11 +23,11 @@ const healthy = (name: string, seconds: number): FakeProvider.Phase => ({
   latency: "150 millis"
 })
 const script = [
-  healthy("healthy", 4),
+  healthy("healthy", 3),
   outage("529 overloaded", 6, Fault.overloaded),
   healthy("healthy again", 7),
   outage("hanging", 6, Fault.hangBeforeHeaders),
-  healthy("recovered", 9)
+  healthy("recovered", 8)
 ]
 const seconds = script.reduce((sum, phase) => sum + Duration.toSeconds(phase.for), 0)
 
@@ -101,3 +102,6 @@ const program = Effect.gen(function*() {
 })
 
 await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(OpenAiBreaker)))
+
+console.log("\n── streamed answers: a model that breaks off inside a 200, and another that takes over ──")
+console.log(await Effect.runPromise(Streams.play))

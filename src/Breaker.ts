@@ -14,7 +14,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
@@ -345,7 +345,7 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker {
           return call.settle(exit, classify) ?? Effect.void
         })
       return Effect.succeed<Permit>({
-        answered: Effect.sync(() => Circuit.answer(this, call, this.now(call.clock))),
+        answered: Effect.sync(() => Circuit.answer(this, call, call.now())),
         settle: (outcome) => settle(Exit.void, () => outcome),
         settleExit: (exit, options) => settle(exit, (options?.classify ?? this.settings.classify) as Classify)
       })
@@ -411,8 +411,8 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker {
 
   /** Asks for one call of a guarded effect. */
   ask(guarded: Guarded, fiber: AnyFiber): Call | Circuit.Refusal {
-    const clock = fiber.getRef(Clock.Clock)
-    const answer = Circuit.admit(this, Circuit.readsTime(this) ? this.now(clock) : 0, guarded)
+    const clock = Circuit.readsTime(this) ? fiber.getRef(Clock.Clock) : undefined
+    const answer = Circuit.admit(this, clock === undefined ? 0 : this.now(clock), guarded)
     if (answer instanceof Circuit.Refusal) return answer
     const call = answer as Call
     call.clock = clock
@@ -435,7 +435,7 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker {
     return this.origin + millisOf(clock)
   }
 
-  private errorOf(refusal: Circuit.Refusal): CircuitRejected.CircuitRejected {
+  errorOf(refusal: Circuit.Refusal): CircuitRejected.CircuitRejected {
     return CircuitRejected.make(this.name, refusal, duration(refusal.retryAfter))
   }
 
@@ -481,40 +481,48 @@ const frame = Effect.onExitPrimitive(Effect.void, nothing) as never as Record<st
 const keyOf = (of: object, value: unknown): string => Object.entries(of).find((entry) => entry[1] === value)![0]
 const BODY = keyOf(frame, Effect.void)
 const ON_EXIT = keyOf(frame, nothing)
+const INTERRUPTIBLE = keyOf(frame, undefined)
 
 // One call: the permit, and the frame on the fiber's stack that gives it back, in one object.
 class Call extends Circuit.Permit {
   readonly guarded: Guarded
-  clock!: Clock.Clock
-  heard: Heard = undefined
+  // The look at the fiber's context costs as much as the rest of a call: one is enough.
+  clock: Clock.Clock | undefined
+  heard: Heard
   constructor(guarded: Guarded) {
     super()
     this.guarded = guarded
+    this.clock = this.heard = undefined
     this[BODY as never] = guarded.self as never
+    this[INTERRUPTIBLE as never] = undefined as never
   }
 
   hear(fiber: AnyFiber): void {
     if (ladders.running > 0) this.heard = fiber.getRef(Heard)
   }
 
-  settle(exit: AnyExit, classify = this.guarded.classify): Effect.Effect<void> | undefined {
+  settle(exit: AnyExit, classify: Classify | undefined): Effect.Effect<void> | undefined {
     const { guarded: { breaker }, heard } = this
-    const [outcome, complaint] = classify === undefined && exit._tag === "Success"
-      ? plain
-      : outcomeOf(exit, classify, breaker.name)
+    if (classify === undefined && exit._tag === "Success") {
+      if (heard !== undefined) heard.outcome = Outcome.success
+      Circuit.settle(breaker, this, Outcome.success, Circuit.readsTime(breaker) ? this.now() : 0)
+      return undefined
+    }
+    const [outcome, complaint] = outcomeOf(exit, classify, breaker.name)
     // An interrupted call says nothing of the ones that it was interrupted for.
     if (heard !== undefined && !isInterrupted(exit)) heard.outcome = outcome
-    const timed = outcome._tag !== "Success" || Circuit.readsTime(breaker)
-    Circuit.settle(breaker, this, outcome, timed ? breaker.now(this.clock) : 0)
+    Circuit.settle(breaker, this, outcome, this.now())
     return complaint
+  }
+
+  now(): number {
+    return this.guarded.breaker.now(this.clock ?? Fiber.getCurrent()!.getRef(Clock.Clock))
   }
 }
 
-const plain = [Outcome.success, undefined] as const
-
 Object.assign(Call.prototype, Object.getPrototypeOf(frame), {
   [ON_EXIT](this: Call, exit: AnyExit) {
-    return this.settle(exit)
+    return this.settle(exit, this.guarded.classify)
   }
 })
 

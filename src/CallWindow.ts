@@ -143,8 +143,9 @@ export class Memory {
   private readonly size: number
   private readonly within: number
   private readonly width: number
-  // Cells are counted from here: small numbers are cheap to divide.
+  // Cells are counted from here, and the next one begins then: small numbers, and seldom a division.
   private readonly first: number
+  private nextAt = -Infinity
 
   constructor(window: CallWindow, now: number) {
     const timed = window._tag === "LastDuration"
@@ -154,28 +155,34 @@ export class Memory {
     this.first = Math.floor(now / this.width)
   }
 
-  add(bad: boolean, now: number): void {
+  add(bad: boolean, now: number): boolean {
     if (this.width === Infinity) {
       if (this.cells === undefined && !bad && this.within === Infinity) {
         if (this.calls < this.size) this.index = this.calls++
-        return
+        return bad
       }
       this.enter(this.index + 1)
       if (this.within < Infinity) this.times[this.index % this.size] = now
     }
     this.expire(now)
-    this.change(this.index, 1, bad ? 1 : 0)
+    this.ring()[this.index % this.size]!++
+    this.calls++
+    if (bad) this.change(this.index, 0, 1)
+    return bad
   }
 
-  /** A call that was counted as bad in a cell says nothing after all. */
-  withdraw(cell: number): void {
-    if (cell >= this.oldest) this.change(cell, -1, -1)
+  /** A call that was counted in a cell says nothing after all. */
+  withdraw(cell: number, bad: boolean): void {
+    if (cell >= this.oldest) this.change(cell, -1, bad ? -1 : 0)
   }
 
   /** Lets go of what is too old. */
   expire(now: number): void {
-    if (this.width < Infinity) this.enter(Math.floor(now / this.width) - this.first)
-    else if (this.within < Infinity) {
+    if (this.width < Infinity) {
+      if (now < this.nextAt) return
+      this.enter(Math.floor(now / this.width) - this.first)
+      this.nextAt = (this.first + this.index + 1) * this.width
+    } else if (this.within < Infinity) {
       while (this.oldest <= this.index && now - this.times[this.oldest % this.size]! > this.within) {
         this.clear(this.oldest++)
       }

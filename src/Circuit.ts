@@ -27,7 +27,7 @@ import * as Evidence from "./Evidence.ts"
 import * as Move from "./Move.ts"
 import type * as Outcome from "./Outcome.ts"
 import type { Rules } from "./Rules.ts"
-import type { Cause, Closed, Counts, Host, LastFailure, Mode, Mutable, State } from "./State.ts"
+import type { Cause, Closed, Counts, Host, LastFailure, Mode, Mutable, Probing, Ramping, State } from "./State.ts"
 import { Circuit, closed, OBSERVED, Permit, Refusal } from "./State.ts"
 
 export { type HalfOpenOptions, type Options, type RampOptions, type Rules, rules } from "./Rules.ts"
@@ -117,17 +117,19 @@ export const readsTime = (circuit: Circuit): boolean => {
  */
 export const refusal = (circuit: Circuit, now: number): Refusal | undefined => {
   const { cell: { current: state }, gateCause, gateSince, gateUntil, rules } = circuit
-  const { cause, generation, since } = state
-  const isOpen = state._tag === "Open" && now < state.until
-  if (isOpen || state._tag === "Isolated") {
-    const retryAfter = isOpen ? Math.max(state.until, gateUntil) - now : Infinity
-    return new Refusal(state._tag, retryAfter, since, generation, cause!)
+  const { _tag, cause, generation, since } = state
+  if (_tag === "Isolated") return new Refusal(_tag, Infinity, since, generation, cause)
+  if (_tag === "Open" && now < state.until) {
+    return new Refusal(_tag, Math.max(state.until, gateUntil) - now, since, generation, cause)
   }
   if (now < gateUntil) return new Refusal("Throttled", gateUntil - now, gateSince, generation, gateCause!)
-  return isFull(state, rules, circuit)
-    // Nobody can say when a probe comes back: a short hint keeps a retry loop from spinning.
-    ? new Refusal("HalfOpen", 1000, since, generation, cause!)
-    : undefined
+  if (_tag !== "HalfOpen") return undefined
+  const full = state.stage === "Probing"
+    ? state.running.length >= rules.concurrency
+    // Evenly spread and without chance: of a step's first k asks, the share of k rounded up are admitted.
+    : state.admitted >= (state.asked + 1) * Move.shareOf(circuit)!
+  // Nobody can say when a probe comes back: a short hint keeps a retry loop from spinning.
+  return full ? new Refusal(_tag, 1000, since, generation, cause) : undefined
 }
 
 /**
@@ -144,45 +146,39 @@ export const admit = (circuit: Circuit, now: number, maker: Maker = plain): Perm
   const self = circuit as Mutable
   const { counts, mode, rules } = self
   if (mode === "off") return maker.permit()
-  if (self.cell.current._tag !== "Closed" || rules.plan.timed || self.gateUntil !== -Infinity) Move.catchUp(self, now)
-  const refused = self.cell.current._tag === "Closed" && self.gateUntil === -Infinity ? undefined : refusal(self, now)
-  let state = self.cell.current
-  if ("step" in state && refused?.reason !== "Throttled") state.asked++
-  if (refused !== undefined && mode === "enforce") {
-    counts.rejected++
-    return refused
+  let observed = false
+  const last = self.cell.current
+  // A closed circuit that is not throttled and where nothing hangs has nothing to catch up with.
+  if (last._tag !== "Closed" || self.gateUntil !== -Infinity || last.evidence?.hangs(now) === true) {
+    Move.catchUp(self, now)
+    const refused = refusal(self, now)
+    const state = self.cell.current
+    if (state._tag === "HalfOpen" && state.stage === "Ramping" && refused?.reason !== "Throttled") state.asked++
+    if (refused === undefined) {
+      if (state._tag === "Open") Move.probe(self, now, state)
+    } else if (mode === "observe") observed = true
+    else {
+      counts.rejected++
+      return refused
+    }
   }
   const permit = maker.permit()
   permit.settled = false
   counts.inFlight++
-  if (refused !== undefined) {
+  if (observed) {
     counts.wouldReject++
     permit.generation = OBSERVED
     return permit
   }
-  if (state._tag === "Open") {
-    const { cause, generation } = state
-    state = {
-      _tag: "HalfOpen",
-      stage: "Probing",
-      generation: generation + 1,
-      since: now,
-      cause,
-      running: [],
-      passed: 0,
-      failed: 0
-    }
-    Move.enter(self, now, state)
-  }
+  const state = self.cell.current as Closed | Probing | Ramping
   permit.generation = state.generation
   permit.startedAt = now
-  if ("running" in state) state.running.push(permit)
+  if (state._tag === "Closed") (state.evidence ??= new Evidence.Evidence(rules.plan, now)).admit(permit)
+  else if (state.stage === "Probing") state.running.push(permit)
   else {
-    if ("step" in state) {
-      permit.step = state.step
-      state.admitted++
-    }
-    ;((state as Closed).evidence ??= new Evidence.Evidence(rules.plan, now)).admit(permit)
+    permit.step = state.step
+    state.admitted++
+    state.evidence.admit(permit)
   }
   return permit
 }
@@ -211,32 +207,33 @@ export const settle = (circuit: Circuit, permit: Permit, outcome: Outcome.Outcom
   if (permit.settled) return
   permit.settled = true
   const { cell: { current: state }, counts, mode, rules: { lease, plan: { slowAfter } } } = self
-  const { evidence } = state
   counts.inFlight--
   if (permit.generation !== state.generation || Move.isDown(state)) return Evidence.unlink(permit)
   const failed = outcome._tag === "Failure"
   const counted = mode !== "off" && (failed || outcome._tag === "Success")
-  if ("running" in state) {
-    const at = state.running.indexOf(permit)
+  const half = state._tag === "HalfOpen" ? state : undefined
+  const probing = half?.stage === "Probing" ? half : undefined
+  if (probing !== undefined) {
+    const at = probing.running.indexOf(permit)
     // Past its lease it has failed, whatever it says now: the next ask will find it.
     if (at < 0 || now - permit.startedAt >= lease) return
-    state.running.splice(at, 1)
-  } else if (!counted) evidence!.ignore(permit)
+    probing.running.splice(at, 1)
+  } else if (!counted) state.evidence!.ignore(permit)
   if (mode === "off") return
   if (failed) Move.noteFailure(self, now, outcome)
   else if (outcome._tag === "Success") counts.successes++
   else return Move.abstain(self, outcome, now)
-  if ("running" in state) {
+  if (probing !== undefined) {
     const slow = outcome.slow ?? (permit.answeredAt ?? now) - permit.startedAt > slowAfter
     if (slow) counts.slow++
-    if (failed || slow) Move.failProbe(self, now, state, failed ? undefined : `took over ${slowAfter} ms`)
-    else Move.passProbe(self, now, state)
+    if (failed || slow) Move.failProbe(self, now, probing, failed ? undefined : `took over ${slowAfter} ms`)
+    else Move.passProbe(self, now, probing)
     return
   }
-  const verdict = evidence!.settle(permit, failed, now, outcome.slow)
+  const verdict = state.evidence!.settle(permit, failed, now, outcome.slow)
   if (verdict !== undefined) return Move.judge(self, now, verdict)
-  if ("step" in state && !failed && permit.step === state.step) state.succeeded++
-  if ("step" in state || slowAfter < Infinity) Move.catchUp(self, now)
+  if (half?.stage === "Ramping" && !failed && permit.step === half.step) half.succeeded++
+  if (half !== undefined || state.evidence!.hangs(now)) Move.catchUp(self, now)
 }
 
 /**
@@ -348,10 +345,3 @@ export interface Maker {
 // ---------------------------------------------------------------------------------------------------------------------
 
 const plain: Maker = { permit: () => new Permit() }
-
-// Whether those who may come in are in: as many probes as may run at once; of a ramp's first k asks, the share of k
-// rounded up, so that they are evenly spread and without chance.
-const isFull = (state: State, rules: Rules, circuit: Circuit): boolean =>
-  "running" in state
-    ? state.running.length >= rules.concurrency
-    : "step" in state && state.admitted >= (state.asked + 1) * Move.shareOf(circuit)!

@@ -117,28 +117,34 @@ export interface Call {
   number: number
   /** @internal Of each rule, the two blocks that it was admitted in. */
   blocks: ReadonlyArray<Block>
-  /** @internal The cells in which it was counted as slow while it ran, one for each of the first rules. */
-  hung: Array<number> | undefined
+  /** @internal Where it was counted while it ran, and as what: one for each of the first rules. */
+  hung: Array<Counted> | undefined
   /** @internal Its neighbours among the calls that run and may still hang, oldest first. */
   older: Call | undefined
   /** @internal */
   newer: Call | undefined
 }
 
+/** @internal */
+export type Counted = readonly [cell: number, bad: boolean]
+
 /** @internal What a call holds before it is admitted. */
 export const noBlocks: ReadonlyArray<Block> = []
 
-// A run of consecutive admissions. The calls in it hold on to it, so it lives as long as one of them runs. `least` is the
-// fewest calls that it is judged by: until no more may join, as many as it has room for; then most of those that did,
-// lest a few that are left decide by chance where the others said nothing.
+// A run of consecutive admissions, from the call `first` on. The calls in it hold on to it, so it lives as long as one of
+// them runs. `calls` is how many joined it, known when no more may. `least` is the fewest that it is judged by: until then
+// as many as it has room for; then most of those that joined, lest a few that are left decide by chance where the others
+// said nothing.
 interface Block {
+  readonly first: number
+  readonly since: number
   calls: number
+  ignored: number
   bad: number
   least: number
 }
 
 const noMemories: ReadonlyArray<CallWindow.Memory> = []
-const noTimes: Array<number> = []
 
 /**
  * What one period of a circuit has gathered under a plan: the streak, the windows, and the calls that still run.
@@ -158,7 +164,9 @@ export class Evidence {
   private memories = noMemories
   // Of each rule two, half a block apart: wherever trouble begins, one of them is in its first half.
   private blocks = noBlocks
-  private turnsAt = noTimes
+  // The call, and the moment, with which the next block is half full.
+  private turnsAt = Infinity
+  private turnsWhen = Infinity
   private oldest: Call | undefined = undefined
   private newest: Call | undefined = undefined
   private readonly plan: Plan
@@ -167,22 +175,15 @@ export class Evidence {
     const { rules } = this.plan = plan
     if (rules.length === 0) return
     this.memories = rules.map(({ window }) => new CallWindow.Memory(window, now))
-    this.blocks = rules.flatMap((rule) => [block(rule), block(rule)])
-    this.turnsAt = rules.map(({ span }) => now + span / 2)
+    this.blocks = rules.flatMap((rule) => [block(rule, 0, now), block(rule, 0, now)])
+    this.turn(0, now)
   }
 
   /** A call was admitted. */
   admit(call: Call): void {
-    const now = call.startedAt
-    call.number = this.admitted++
+    const number = call.number = this.admitted++
     this.running++
-    for (let i = 0; i < this.memories.length; i++) {
-      const { calls, least } = this.blocks[2 * i + 1]!
-      // The younger block began with this half: it is half full when the half is full.
-      if (2 * calls >= least || now >= this.turnsAt[i]!) this.turn(i, now)
-      this.blocks[2 * i]!.calls++
-      this.blocks[2 * i + 1]!.calls++
-    }
+    if (number >= this.turnsAt || call.startedAt >= this.turnsWhen) this.turn(number, call.startedAt)
     call.blocks = this.blocks
     if (this.plan.slowAfter === Infinity) return
     call.older = this.newest
@@ -220,12 +221,17 @@ export class Evidence {
   /** A call that says nothing: it leaves no trace. */
   ignore(call: Call): void {
     this.running--
-    for (const block of call.blocks) block.calls--
-    call.hung?.forEach((cell, i) => {
-      this.memories[i]!.withdraw(cell)
+    for (const block of call.blocks) block.ignored++
+    call.hung?.forEach(([cell, bad], i) => {
+      this.memories[i]!.withdraw(cell, bad)
       for (const block of call.blocks.slice(2 * i, 2 * i + 2)) block.bad--
     })
     this.unlink(call)
+  }
+
+  /** Whether a call has been running for too long, and has yet to be counted. */
+  hangs(now: number): boolean {
+    return this.oldest !== undefined && now - this.oldest.startedAt > this.plan.slowAfter
   }
 
   /** Counts the calls that have been running for too long (a hang is slow before it is back), and judges. */
@@ -238,8 +244,8 @@ export class Evidence {
       const hung = call.hung ??= []
       if (hung.length === 0) this.slow++
       while (now - startedAt > (rules[hung.length]?.slowAfter ?? Infinity)) {
-        this.count(call, hung.length, true, now)
-        hung.push(this.memories[hung.length]!.index)
+        const bad = this.count(call, hung.length, true, now)
+        hung.push([this.memories[hung.length]!.index, bad])
         verdict ??= this.judge(now, call)
       }
       if ((rules[hung.length]?.slowAfter ?? Infinity) === Infinity) this.unlink(call)
@@ -268,21 +274,35 @@ export class Evidence {
     return { calls: failed.calls || slow.calls, failureRate: failed.share, slowRate: slow.share }
   }
 
-  // The younger block goes on as the older one. The calls before keep the array that they were given.
-  private turn(i: number, now: number): void {
-    const rule = this.plan.rules[i]!
-    const [older, younger] = this.blocks.slice(2 * i) as [Block, Block]
-    older.least = 0.75 * older.calls
-    this.blocks = this.blocks.toSpliced(2 * i, 2, younger, block(rule))
-    this.turnsAt[i] = now + rule.span / 2
+  // With call `number`, where the younger block is half full: it goes on as the older one. The calls before keep the array
+  // that they were given.
+  private turn(number: number, now: number): void {
+    this.turnsAt = this.turnsWhen = Infinity
+    this.plan.rules.forEach((rule, i) => {
+      const [older, younger] = this.blocks.slice(2 * i) as [Block, Block]
+      let joined = number - younger.first - younger.ignored
+      let ends = younger.since + rule.span / 2
+      if (joined >= rule.room || now >= ends) {
+        older.calls = number - older.first
+        older.least = 0.75 * (older.calls - older.ignored)
+        this.blocks = this.blocks.toSpliced(2 * i, 2, younger, block(rule, number, now))
+        joined = 0
+        ends = now + rule.span / 2
+      }
+      this.turnsAt = Math.min(this.turnsAt, number + rule.room - joined)
+      this.turnsWhen = Math.min(this.turnsWhen, ends)
+    })
   }
 
-  private count(call: Call, i: number, bad: boolean, now: number): void {
+  // Tells whether the window holds it against the provider.
+  private count(call: Call, i: number, bad: boolean, now: number): boolean {
+    const memory = this.memories[i]!
+    if (!bad) return memory.add(false, now)
     const { room, rule, span } = this.plan.rules[i]!
-    if (bad) { for (const block of call.blocks.slice(2 * i, 2 * i + 2)) block.bad++ }
+    for (const block of call.blocks.slice(2 * i, 2 * i + 2)) block.bad++
     const isLate = this.reached - call.number >= room || this.reachedAt - call.startedAt >= span
     // A plain count has no share to be fair about.
-    this.memories[i]!.add(bad && (rule === "failureCount" || !isLate), now)
+    return memory.add(rule === "failureCount" || !isLate, now)
   }
 
   private callsOf(i: number): number {
@@ -304,8 +324,8 @@ export class Evidence {
       if (verdict !== undefined) return verdict
       // The newest call saw all that came before it: only one that was overtaken can know more than the window.
       if (call === undefined || call.number === admitted - 1 || rule.rule === "failureCount") continue
-      for (const { bad, calls, least } of call.blocks.slice(2 * i, 2 * i + 2)) {
-        const verdict = over(rule, bad, Math.max(calls, least))
+      for (const { bad, calls, ignored, least } of call.blocks.slice(2 * i, 2 * i + 2)) {
+        const verdict = over(rule, bad, Math.max(calls - ignored, least))
         if (verdict !== undefined) return verdict
       }
     }
@@ -328,7 +348,14 @@ export const unlink = (call: Call): void => {
 }
 
 // Two windows long. As many calls as that; where only time bounds it, who knows.
-const block = ({ room }: Rule): Block => ({ calls: 0, bad: 0, least: 2 * room })
+const block = ({ room }: Rule, first: number, since: number): Block => ({
+  first,
+  since,
+  calls: 0,
+  ignored: 0,
+  bad: 0,
+  least: 2 * room
+})
 
 const streakOf = (value: number, limit: number): Verdict => ({ rule: "consecutive", value, limit, calls: value })
 

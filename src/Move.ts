@@ -8,7 +8,7 @@
 import * as Duration from "effect/Duration"
 import * as Evidence from "./Evidence.ts"
 import type * as Outcome from "./Outcome.ts"
-import type { Cause, Circuit, LastFailure, Mutable, Probing, Ramping, State } from "./State.ts"
+import type { Cause, Circuit, LastFailure, Mutable, Open, Probing, Ramping, State } from "./State.ts"
 import { closed } from "./State.ts"
 
 /** @internal Takes a circuit into its next state. */
@@ -31,7 +31,7 @@ export const isDown = ({ _tag }: State): boolean => _tag === "Open" || _tag === 
 
 /** @internal The share of calls that the ramp lets through, while there is one. */
 export const shareOf = ({ cell: { current }, rules }: Circuit): number | undefined =>
-  "step" in current ? rules.ramp!.shares[current.step] : undefined
+  current._tag === "HalfOpen" && current.stage === "Ramping" ? rules.ramp!.shares[current.step] : undefined
 
 /** @internal The openings in a row: a close does not end the row until it has lasted as long as the last opening did. */
 export const openings = ({ cell: { current }, lastOpenFor, openings }: Circuit, now: number): number =>
@@ -114,14 +114,30 @@ const text = (value: unknown): string | undefined =>
 export const catchUp = (self: Mutable, now: number): void => {
   const state = self.cell.current
   if (now >= self.gateUntil) self.gateUntil = -Infinity
-  if ("running" in state) lapse(self, now, state)
-  else if (!("step" in state && climb(self, now, state))) judge(self, now, state.evidence?.look(now))
+  if (state._tag === "HalfOpen") {
+    if (state.stage === "Probing") return lapse(self, now, state)
+    if (climb(self, now, state)) return
+  }
+  judge(self, now, state.evidence?.look(now))
 }
 
 /** @internal */
 export const judge = (self: Mutable, now: number, verdict: Evidence.Verdict | undefined): void => {
   if (verdict !== undefined) open(self, now, verdict)
 }
+
+/** @internal The opening is over, and somebody asks. */
+export const probe = (self: Mutable, now: number, { cause, generation }: Open): void =>
+  enter(self, now, {
+    _tag: "HalfOpen",
+    stage: "Probing",
+    generation: generation + 1,
+    since: now,
+    cause,
+    running: [],
+    passed: 0,
+    failed: 0
+  })
 
 // Probes that ran out of their lease, or are slow already, have failed.
 const lapse = (self: Mutable, now: number, state: Probing): void => {

@@ -61,10 +61,10 @@ export const Mode = /*#__PURE__*/ Setting.setting<Circuit.Mode>(
 )
 
 /** @internal */
-export const Name = /*#__PURE__*/ Setting.setting<string>(
-  "a text that is not empty",
-  (name) => typeof name === "string" && name.trim() !== ""
-)
+export const isName = (name: unknown): boolean => typeof name === "string" && name.trim() !== ""
+
+/** @internal */
+export const Name = /*#__PURE__*/ Setting.setting<string>("a text that is not empty", isName)
 
 const schema: Schema.Codec<unknown, unknown> = /*#__PURE__*/ Schema.Struct({
   classify: /*#__PURE__*/ Schema.optional(

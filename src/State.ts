@@ -33,14 +33,14 @@ export interface LastFailure {
  * **Details**
  *
  * The rules are those of the trip policy, and `probes` (they failed), `trip` (a `Trip` outcome), `manual` (opened by
- * hand), `throttled` (the gate is shut, `value` being the pause in milliseconds) and `isolated`. `failure` is the last
- * failure of the period that the rule ended.
+ * hand), `escalated` (so many circuits under it are open), `throttled` (the gate is shut, `value` being the pause in
+ * milliseconds) and `isolated`. `failure` is the last failure of the period that the rule ended.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Cause {
-  readonly rule: Evidence.Verdict["rule"] | "probes" | "trip" | "manual" | "throttled" | "isolated"
+  readonly rule: Evidence.Verdict["rule"] | "probes" | "trip" | "manual" | "escalated" | "throttled" | "isolated"
   readonly value: number
   readonly limit: number
   readonly calls: number
@@ -133,25 +133,40 @@ export const OBSERVED = -1
  */
 export class Permit implements Evidence.Call {
   /** The period that it counts in. */
-  generation = 0
+  generation: number
   /** When it was given; zero where nothing reads the time. */
-  startedAt = 0
+  startedAt: number
   /** Nothing is left to settle: it was, or it was never admitted to be counted. */
-  settled = true
+  settled: boolean
   /** @internal */
-  number = 0
+  number: number
   /** @internal */
-  blocks: Evidence.Call["blocks"] = Evidence.noBlocks
+  blocks: Evidence.Call["blocks"]
   /** When its call gave its first sign of life. */
-  answeredAt: number | undefined = undefined
+  answeredAt: number | undefined
   /** @internal */
-  hung: Array<number> | undefined = undefined
+  hung: Evidence.Call["hung"]
   /** @internal */
-  older: Evidence.Call | undefined = undefined
+  older: Evidence.Call | undefined
   /** @internal */
-  newer: Evidence.Call | undefined = undefined
+  newer: Evidence.Call | undefined
   /** @internal The ramp's step that admitted it. */
-  step = 0
+  step: number
+  // Assigned here, not initialized above: one is made for each call, and defining fields is slower.
+  constructor() {
+    this.generation =
+      this.startedAt =
+      this.number =
+      this.step =
+        0
+    this.settled = true
+    this.blocks = Evidence.noBlocks
+    this.answeredAt =
+      this.hung =
+      this.older =
+      this.newer =
+        undefined
+  }
 }
 
 /**

@@ -342,6 +342,27 @@ describe("Circuit", () => {
       assert.deepStrictEqual(read().window, { calls: 2, failureRate: 0, slowRate: 0 })
     })
 
+    it("takes out what it put in when a late call says nothing after all (rule 10, rule 17)", () => {
+      const { ask, asks, later, read, settle } = history({
+        tripPolicy: TripPolicy.slowRate({
+          slowAfter: 1000,
+          threshold: 1,
+          minimumCalls: 2,
+          window: CallWindow.lastCalls(2)
+        })
+      })
+
+      const given = ask()
+      asks(2).forEach((permit) => settle(permit, Outcome.success))
+      later(1001)
+      // Two calls overtook it: it is seen to hang, and its blocks will judge it, not the window.
+      settle(ask(), Outcome.success)
+      settle(given, Outcome.ignored)
+
+      assert.isAtLeast(read().window.slowRate, 0)
+      assert.strictEqual(read().window.slowRate * read().window.calls, 0)
+    })
+
     it("judges two policies by their own slowAfter (rule 16)", () => {
       const window = CallWindow.lastCalls(10)
       const tripPolicy = TripPolicy.anyOf(

@@ -155,6 +155,11 @@ export const table = (guarded: Side, bare: Side): string => {
       ] as const
     )
   ]
+  return columns(rows)
+}
+
+/** Rows under a head, in three columns. */
+export const columns = (rows: ReadonlyArray<readonly [string, string, string]>): string => {
   const width = (column: number) => Math.max(...rows.map((row) => row[column]!.length))
   const line = ([what, ours, theirs]: readonly [string, string, string]) =>
     `${what.padEnd(width(0))}  ${ours.padStart(width(1))}  ${theirs.padStart(width(2))}`

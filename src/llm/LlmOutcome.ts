@@ -29,8 +29,9 @@ export type { Kind, Scope } from "./Verdict.ts"
  *
  * **Details**
  *
- * Plain data, and an `Outcome` as a breaker takes it. `kind` is there on everything but `Success`. `message` is the
- * provider's words, on one line, without what looks like a key.
+ * Plain data, and an `Outcome` as a breaker takes it. `kind` is there on everything but `Success`; a `Success` of
+ * kind `empty` or `quality` is an answer that arrived and is bad. `message` is the provider's words, on one line, without
+ * what looks like a key.
  *
  * @category models
  * @since 0.1.0
@@ -134,9 +135,14 @@ export const fromHttp = (response: {
  */
 export const fromError = (error: unknown, options?: Options): LlmOutcome =>
   guarded(() => {
+    if (Cause.isCause(error)) {
+      return Cause.hasInterruptsOnly(error) ? cancelled : fromError(Cause.squash(error), options)
+    }
+    const told = Untrusted.get(error, "outcome")
+    // A guarded stream has read its error already.
+    if (Untrusted.get(error, "_tag") === "StreamBroken" && isLlmOutcome(told)) return told
     const now = timeOf(options)
-    if (!Cause.isCause(error)) return judge(Signal.fromError(error, now), options, now)
-    return Cause.hasInterruptsOnly(error) ? cancelled : judge(Signal.fromError(Cause.squash(error), now), options, now)
+    return judge(Signal.fromError(error, now), options, now)
   })
 
 /**
@@ -235,11 +241,14 @@ const guarded = (read: () => LlmOutcome): LlmOutcome => {
 
 const scopes: ReadonlyArray<unknown> = ["request", "model", "key", "provider"] satisfies ReadonlyArray<Scope>
 
+const isLlmOutcome = (value: unknown): value is LlmOutcome =>
+  Outcome.isOutcome(value) && scopes.includes((value as LlmOutcome).scope)
+
 const own = (signal: Signal.Signal, options: Options | undefined): LlmOutcome | undefined => {
   for (const rule of options?.rules ?? []) {
     try {
       const outcome = rule(signal)
-      if (outcome !== undefined && Outcome.isOutcome(outcome) && scopes.includes(outcome.scope)) return outcome
+      if (isLlmOutcome(outcome)) return outcome
     } catch {
       // the next rule may know
     }
