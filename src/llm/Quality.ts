@@ -14,8 +14,8 @@ import type * as OpenDuration from "../OpenDuration.ts"
 import type * as Outcome from "../Outcome.ts"
 import type { HalfOpenOptions, RampOptions } from "../Rules.ts"
 import * as TripPolicy from "../TripPolicy.ts"
-import type * as LlmOutcome from "./LlmOutcome.ts"
 import * as BadAnswer from "./BadAnswer.ts"
+import type * as LlmOutcome from "./LlmOutcome.ts"
 
 /**
  * When the circuit of a model opens for bad answers.
