@@ -183,6 +183,27 @@ export const keyPreset = { ...providerPreset, halfOpen: { successes: 1, lease },
  *
  * Throws a `RangeError` at once for a bad setting; it names the place, the option, the rule and the value.
  *
+ * **Example** (A revoked key, and a colleague who does not notice)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmBreaker } from "effect-breaker/llm"
+ *
+ * const program = Effect.gen(function*() {
+ *   const llm = yield* LlmBreaker.make()
+ *   const ask = (key: string, call: Effect.Effect<string, object>) =>
+ *     Effect.exit(llm.execute(call, { provider: "openai", model: "gpt-5", key }))
+ *
+ *   yield* ask("key-a", Effect.fail({ status: 401, error: { code: "invalid_api_key" } }))
+ *   const refused = yield* llm.refusal({ provider: "openai", model: "gpt-5", key: "key-a" })
+ *   console.log(refused?.circuit) // => "openai#key-a"
+ *
+ *   return (yield* ask("key-b", Effect.succeed("Hello!")))._tag
+ * })
+ *
+ * console.log(await Effect.runPromise(program)) // => "Success"
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -197,9 +218,9 @@ export const make = (options: Options = {}): Effect.Effect<LlmBreaker> => {
     key: map("key", { ...keyPreset, ...options.key }),
     access: map("access", { ...keyPreset, ...options.key }),
     model: map("model", { ...preset, ...options.model }),
+    ...(quality && { quality: map("quality", Quality.policy(quality)) }),
     provider: map("provider", { ...providerPreset, ...options.provider }),
-    region: map("region", { ...providerPreset, ...options.region }),
-    ...(quality && { quality: map("quality", Quality.policy(quality)) })
+    region: map("region", { ...providerPreset, ...options.region })
   }
   return Effect.map(Effect.all(maps), (maps) =>
     new LlmBreakerImpl(maps, {
@@ -280,7 +301,7 @@ class LlmBreakerImpl implements LlmBreaker {
   }
 
   private get all(): ReadonlyArray<BreakerMap.BreakerMapImpl> {
-    return Scopes.places.flatMap((place) => this.maps[place] ?? [])
+    return Object.values(this.maps)
   }
 
   private enter(scopes: Scopes.Scopes, fiber: AnyFiber): LlmPermit | Exit.Exit<never, CircuitRejected> {
@@ -290,10 +311,11 @@ class LlmBreakerImpl implements LlmBreaker {
 
   private circuits(scopes: Scopes.Scopes, fiber: AnyFiber): ReadonlyArray<Asked> {
     Scopes.check("LlmBreaker", scopes)
-    return Scopes.places.flatMap((place): ReadonlyArray<Asked> => {
+    const asked: Array<Asked> = []
+    for (const [place, name] of Scopes.circuitsOf(scopes)) {
       const map = this.maps[place]
-      const name = map && Scopes.nameOf(place, scopes)
-      return name === undefined ? [] : [{ place, circuit: map!.breakerOf(name, fiber) }]
-    })
+      if (map !== undefined) asked.push({ place, circuit: map.breakerOf(name, fiber) })
+    }
+    return asked
   }
 }

@@ -29,6 +29,36 @@ import type * as LlmOutcome from "./LlmOutcome.ts"
  * `isGood` is your own word on the value that `execute` got: whether it is good, or `undefined` where it cannot tell. It
  * comes first; one that throws is passed over.
  *
+ * **Example** (A search whose answers tell how many of their sources failed)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { CallWindow } from "effect-breaker"
+ * import { LlmBreaker } from "effect-breaker/llm"
+ *
+ * interface Answer {
+ *   readonly text: string
+ *   readonly errorRate: number
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const llm = yield* LlmBreaker.make({
+ *     quality: {
+ *       minimumCalls: 2,
+ *       window: CallWindow.lastCalls(20),
+ *       isGood: (answer) => (answer as Answer).errorRate < 0.3
+ *     }
+ *   })
+ *   const ask = (answer: Answer) => llm.execute(Effect.succeed(answer), { provider: "openai", model: "gpt-5" })
+ *
+ *   yield* ask({ text: "It is sunny", errorRate: 0 })
+ *   yield* ask({ text: "It is", errorRate: 0.8 })
+ *   return yield* Effect.flip(ask({ text: "", errorRate: 1 }))
+ * })
+ *
+ * console.log((await Effect.runPromise(program)).circuit) // => "openai/gpt-5?quality"
+ * ```
+ *
  * @category models
  * @since 0.1.0
  */

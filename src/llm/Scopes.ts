@@ -43,10 +43,7 @@ export interface Scopes {
  */
 export type Place = "key" | "access" | "model" | "quality" | "provider" | "region"
 
-/** In the order in which a call asks them. */
-export const places: ReadonlyArray<Place> = ["key", "access", "model", "quality", "provider", "region"]
-
-/** Throws a `RangeError` for a name that says nothing. */
+/** @internal Throws a `RangeError` for a name that says nothing. */
 export const check = (where: string, scopes: Scopes): void => {
   for (const name of names) {
     const given = scopes[name]
@@ -58,32 +55,31 @@ export const check = (where: string, scopes: Scopes): void => {
 
 const names = ["provider", "model", "key", "region"] as const
 
-/** The name of a circuit; `undefined` where the scopes name none. */
-export const nameOf = (place: Place, scopes: Scopes): string | undefined => {
-  const { key, model, provider, region } = scopes
-  const host = region === undefined ? part(provider) : `${part(provider)}@${part(region)}`
-  switch (place) {
-    case "provider":
-      return part(provider)
-    case "region":
-      return region === undefined ? undefined : host
-    case "key":
-      return key === undefined ? undefined : `${part(provider)}#${key}`
-    case "model":
-      return model === undefined ? undefined : `${host}/${path(model)}`
-    case "quality":
-      return model === undefined ? undefined : `${host}/${path(model)}?quality`
-    case "access":
-      return model === undefined || key === undefined ? undefined : `${host}/${path(model)}#${key}`
+/** @internal The circuits that a call asks, by place and name, in the order in which it asks them. */
+export const circuitsOf = (scopes: Scopes): ReadonlyArray<readonly [place: Place, name: string]> => {
+  const { key, model, region } = scopes
+  const provider = part(scopes.provider)
+  const host = region === undefined ? provider : `${provider}@${part(region)}`
+  const circuits: Array<readonly [Place, string]> = []
+  if (key !== undefined) circuits.push(["key", `${provider}#${key}`])
+  if (model !== undefined) {
+    const name = `${host}/${path(model)}`
+    if (key !== undefined) circuits.push(["access", `${name}#${key}`])
+    circuits.push(["model", name], ["quality", `${name}?quality`])
   }
+  circuits.push(["provider", provider])
+  if (region !== undefined) circuits.push(["region", host])
+  return circuits
 }
 
-/** The place that a model's troubles spread to: its region, or where none is given its provider. */
+/** @internal The place that a model's troubles spread to: its region, or where none is given its provider. */
 export const hostOf = (scopes: Scopes): Place => scopes.region === undefined ? "provider" : "region"
 
 /**
  * The one circuit that hears an outcome which does not speak well of all: that of the outcome's scope, or the next wider
  * one where the call did not name it.
+ *
+ * @internal
  */
 export const hearerOf = (outcome: LlmOutcome.LlmOutcome, scopes: Scopes): Place | undefined => {
   const { key, model } = scopes
@@ -104,7 +100,9 @@ export const hearerOf = (outcome: LlmOutcome.LlmOutcome, scopes: Scopes): Place 
 // ---------------------------------------------------------------------------------------------------------------------
 
 // What stands for something in a name is escaped within it: two different scopes never share a circuit.
-const part = (text: string): string => text.replaceAll(/[%@/#?]/g, (mark) => encodeURIComponent(mark))
+const part = (text: string): string => /[%@/#?]/.test(text) ? text.replaceAll(/[%@/#?]/g, encode) : text
 
 // Models have slashes and colons of their own.
-const path = (text: string): string => text.replaceAll(/[%#?]/g, (mark) => encodeURIComponent(mark))
+const path = (text: string): string => /[%#?]/.test(text) ? text.replaceAll(/[%#?]/g, encode) : text
+
+const encode = (mark: string): string => encodeURIComponent(mark)

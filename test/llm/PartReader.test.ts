@@ -182,7 +182,7 @@ describe("PartReader", () => {
 
     it.effect("reads what the client makes of an answer, whole and cut", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const client = new OpenAI({ apiKey: "sk-any", baseURL: provider.baseUrl, maxRetries: 0, logLevel: "off" })
         const ask = (fault: Fault.Fault | "none") =>
           Effect.flatMap(
@@ -428,7 +428,7 @@ describe("PartReader", () => {
 
     it.effect("reads what `ai` makes of OpenAI's answers: whole, cut, and with an error inside", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const model = createOpenAI({ apiKey: "sk-any", baseURL: provider.baseUrl }).chat("gpt-test")
         const ask = (fault: Fault.Fault | "none") => fullStream(model, Fault.header(fault))
         const broken = yield* ask(Fault.errorChunk({ after: 2, message: "down" }))
