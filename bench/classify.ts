@@ -19,6 +19,10 @@ export interface Reading {
   readonly bytes: number
 }
 
+/** Of a page no more than the beginning is looked at: these two should cost the same. */
+export const SMALL_PAGE = "502, page of 2 KB"
+export const LARGE_PAGE = "502, page of 10 MB"
+
 const openAi = (status: number, type: string, code: string | null, message: string, headers: Record<string, string>) =>
   OpenAiError.generate(status, { error: { message, type, param: null, code } }, undefined, new Headers(headers))
 
@@ -126,8 +130,8 @@ const cases: ReadonlyArray<Case> = [
   ),
   http("529, parsed body", { status: 529, headers: {}, body: overloaded }, "Failure", "overloaded"),
   http("529, body as text", { status: 529, headers: {}, body: JSON.stringify(overloaded) }, "Failure", "overloaded"),
-  http("502, page of 2 KB", { status: 502, headers: {}, body: page(2048) }, "Failure", "server"),
-  http("502, page of 10 MB", { status: 502, headers: {}, body: page(10 * 2 ** 20) }, "Failure", "server"),
+  http(SMALL_PAGE, { status: 502, headers: {}, body: page(2048) }, "Failure", "server"),
+  http(LARGE_PAGE, { status: 502, headers: {}, body: page(10 * 2 ** 20) }, "Failure", "server"),
   error("fetch, ECONNRESET", reset, "Failure", "network"),
   error("effect/ai, 429 rate limit", aiError, "Throttled", "rate-limit"),
   error("text, no page and no JSON", "529 Overloaded", "Failure", "overloaded")

@@ -6,7 +6,8 @@
  */
 import * as FinishReason from "./FinishReason.ts"
 
-interface Said {
+/** What a model said: why it stopped, and the parts of its answer. */
+export interface Said {
   readonly finish: unknown
   readonly parts: ReadonlyArray<unknown>
 }
@@ -21,7 +22,8 @@ export const isBad = (answer: unknown): boolean => {
 
 const ownAccord = ["stop", "end_turn", "completed", "tool-calls", "tool_calls", "tool_use", "function_call"]
 
-const read = (answer: unknown): Said | undefined => {
+/** Reads what a model said; `undefined` for what looks like no answer of any of them. */
+export const read = (answer: unknown): Said | undefined => {
   // OpenAI's chat completions
   const choice = first(own(answer, "choices"))
   if (choice !== undefined) {
@@ -52,7 +54,8 @@ const read = (answer: unknown): Said | undefined => {
 
 const aside = ["reasoning", "thinking", "redacted_thinking", "response-metadata", "finish"]
 
-const isBlank = (part: unknown): boolean => {
+/** Whether a part says nothing to the caller. */
+export const isBlank = (part: unknown): boolean => {
   if (typeof part === "string") return part.trim() === ""
   const type = own(part, "type")
   if (aside.includes(type as string)) return true
@@ -66,5 +69,6 @@ const listed = (content: unknown): ReadonlyArray<unknown> =>
 
 const first = (list: unknown): unknown => Array.isArray(list) ? list[0] : undefined
 
-const own = (value: unknown, key: string): unknown =>
+/** A property that is data. */
+export const own = (value: unknown, key: string): unknown =>
   value === undefined || value === null ? undefined : Object.getOwnPropertyDescriptor(value, key)?.value

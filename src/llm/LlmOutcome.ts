@@ -212,19 +212,14 @@ export const fromFinishReason = (reason: string | null | undefined): LlmOutcome 
   return verdict === undefined ? success : plain(verdict)
 }
 
-const plain = ({ _tag, kind, scope }: Verdict, message?: string): LlmOutcome => {
-  const told = message === undefined ? { kind, scope } : { kind, scope, message }
-  switch (_tag) {
-    case "Failure":
-      return { _tag, ...told }
-    case "Ignored":
-      return { _tag, ...told }
-    case "Throttled":
-      return { _tag, ...told }
-    case "Trip":
-      return { _tag, ...told }
-  }
+const plain = ({ _tag, kind, scope }: Verdict, message?: string): Mutable<LlmOutcome> => {
+  const outcome: Mutable<LlmOutcome> = { _tag, kind, scope }
+  if (message !== undefined) outcome.message = message
+  return outcome
 }
+
+// Built step by step: to copy an outcome into another takes longer than to read it.
+type Mutable<Outcome> = { -readonly [Key in keyof Outcome]: Outcome[Key] }
 
 const timeOf = (options: Options | undefined): number | undefined => {
   try {
@@ -301,27 +296,30 @@ const shortestQuota = Duration.minutes(1)
 const outcomeOf = (verdict: Verdict, signal: Signal.Signal, now: number | undefined): LlmOutcome => {
   const outcome = plain(verdict, messageOf(verdict, signal))
   const hint = signal.retryAfter
-  if (outcome._tag === "Success" || outcome._tag === "Ignored") return outcome
   if (outcome._tag === "Trip") {
-    const ends = [endOf(verdict, RetryHint.instantOf(now, signal.headers)), longEnough(hint)]
-      .filter((end) => end !== undefined)
-    const openFor = ends.length === 0 ? fixed(verdict) : ends.reduce((longest, end) => Duration.max(longest, end))
-    return openFor === undefined ? outcome : { ...outcome, openFor }
+    const openFor = openForOf(verdict, signal, now)
+    if (openFor !== undefined) outcome.openFor = openFor
+  } else if (outcome._tag === "Failure" || outcome._tag === "Throttled") {
+    // A wait of zero would open the gate that the outcome is about to shut.
+    if (hint !== undefined && !Duration.isZero(hint)) outcome.retryAfter = hint
   }
-  // A wait of zero would open the gate that the outcome is about to shut.
-  return hint === undefined || Duration.isZero(hint) ? outcome : { ...outcome, retryAfter: hint }
+  return outcome
 }
 
-const endOf = ({ until }: Verdict, now: number | undefined): Duration.Duration | undefined => {
-  if (until === undefined || now === undefined) return undefined
-  return Duration.millis(until === "next month" ? ResetTime.untilNextMonth(now) : ResetTime.untilPacificMidnight(now))
+const openForOf = (verdict: Verdict, signal: Signal.Signal, now: number | undefined): Duration.Duration | undefined => {
+  const { minutes, until } = verdict
+  const clock = until === undefined ? undefined : RetryHint.instantOf(now, signal.headers)
+  const end = clock === undefined ? undefined : endOf(until, clock)
+  const hint = longEnough(signal.retryAfter)
+  if (end !== undefined && hint !== undefined) return Duration.max(end, hint)
+  return end ?? hint ?? (minutes === undefined ? undefined : Duration.minutes(minutes))
 }
+
+const endOf = (until: VerdictOf.Until | undefined, now: number): Duration.Duration =>
+  Duration.millis(until === "next month" ? ResetTime.untilNextMonth(now) : ResetTime.untilPacificMidnight(now))
 
 const longEnough = (hint: Duration.Duration | undefined): Duration.Duration | undefined =>
   hint !== undefined && Duration.isGreaterThanOrEqualTo(hint, shortestQuota) ? hint : undefined
-
-const fixed = ({ minutes }: Verdict): Duration.Duration | undefined =>
-  minutes === undefined ? undefined : Duration.minutes(minutes)
 
 const messageOf = ({ kind }: Verdict, { codes, isPage, message, status }: Signal.Signal): string | undefined => {
   const words = Wording.shown(message)

@@ -89,7 +89,7 @@ export const read = ({ errors, headers, now, texts }: {
   const words = new Set(texts)
   for (const error of errors) {
     const text = ErrorBody.message(error)
-    if (text !== undefined) words.add(text)
+    if (text !== undefined && !words.has(text) && !Untrusted.isPage(text)) words.add(text)
   }
   for (const text of words) inText(text, found)
   return found.longest < 0 ? undefined : Duration.millis(found.longest)

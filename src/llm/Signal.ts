@@ -157,14 +157,16 @@ const headersIn = (holder: unknown, key: string): HttpHeaders.HttpHeaders | unde
 const addBodies = (facts: Facts, link: unknown): void => {
   // What was never thrown is no error but the provider's data, as streams hand it over.
   if (!isThrown(link)) addBody(facts, Untrusted.content(link))
-  const isRead = [
-    Untrusted.get(link, "responseBody"),
-    Untrusted.at(link, "http", "body"),
-    Untrusted.at(link, "response", "data"),
-    Untrusted.get(link, "data"),
-    Untrusted.get(link, "body"),
-    Untrusted.get(link, "error")
-  ].map((body) => addBody(facts, Untrusted.content(body))).includes(true)
+  let isRead = false
+  const add = (body: unknown): void => {
+    if (body !== undefined && addBody(facts, Untrusted.content(body))) isRead = true
+  }
+  add(Untrusted.get(link, "responseBody"))
+  add(Untrusted.at(link, "http", "body"))
+  add(Untrusted.at(link, "response", "data"))
+  add(Untrusted.get(link, "data"))
+  add(Untrusted.get(link, "body"))
+  add(Untrusted.get(link, "error"))
   // A client that has read the body has nothing new in its message.
   if (!isRead) addBody(facts, jsonIn(Untrusted.textAt(link, "message")))
 }

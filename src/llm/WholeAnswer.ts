@@ -2,10 +2,11 @@
  * Which answers of a model are worth giving twice: whole ones that say something, and may be read more than once.
  */
 import * as Effect from "effect/Effect"
+import * as BadAnswer from "./BadAnswer.ts"
 import * as ErrorBody from "./ErrorBody.ts"
 import * as Untrusted from "./Untrusted.ts"
 
-/** Whether an answer is whole, as far as can be told from the shapes that providers and clients give it. */
+/** Whether an answer is whole, says something and asks for nothing, as far as can be told. */
 export const isWhole = (answer: unknown): boolean => {
   if (typeof answer === "string") return answer.trim() !== ""
   if (answer === undefined || answer === null || typeof answer === "function") return false
@@ -13,7 +14,9 @@ export const isWhole = (answer: unknown): boolean => {
   // A stream comes first: to ask it for anything may start it.
   if (isReadOnce(answer) || ErrorBody.isError(answer)) return false
   if (Array.isArray(answer)) return answer.length > 0
-  return ends(answer).every(isEnd) && !texts(answer).some(isBlank)
+  const said = BadAnswer.read(answer)
+  if (said === undefined || !isOfModel(answer, said)) return isWholeData(answer)
+  return isEnd(said.finish) && !said.parts.some(isCall) && !said.parts.every(BadAnswer.isBlank)
 }
 
 const streams = ["textStream", "fullStream", "bodyUsed", "~effect/Stream"]
@@ -37,38 +40,24 @@ const goodEnds: ReadonlyArray<unknown> = [
 
 const isEnd = (reason: unknown): boolean => typeof reason === "string" && goodEnds.includes(reason.toLowerCase())
 
-/** The reasons to stop that the answer has a place for. */
-const ends = (answer: object): ReadonlyArray<unknown> => {
-  const holders = [answer, firstOf(answer, "choices"), firstOf(answer, "candidates")]
-  const reasons = holders.flatMap((holder) =>
-    ["finishReason", "finish_reason", "stop_reason", "stopReason"]
-      .filter((name) => Untrusted.isObject(holder) && name in holder)
-      .map((name) => Untrusted.get(holder, name))
-  )
-  // The responses of OpenAI have a status instead
-  return Untrusted.get(answer, "object") === "response" ? [...reasons, Untrusted.get(answer, "status")] : reasons
+// A recipe has steps too.
+const isOfModel = (answer: object, { finish, parts }: BadAnswer.Said): boolean =>
+  finish !== undefined || "choices" in answer || "candidates" in answer ||
+  parts.some((part) => typeof BadAnswer.own(part, "type") === "string")
+
+const calls: ReadonlyArray<unknown> = ["tool-call", "tool_use", "function", "function_call", "custom_tool_call"]
+
+// Gemini stops as usual where it calls a function, and the responses of OpenAI are completed.
+const isCall = (part: unknown): boolean =>
+  calls.includes(BadAnswer.own(part, "type")) || BadAnswer.own(part, "functionCall") !== undefined
+
+// What a client or a program made of an answer.
+const isWholeData = (answer: object): boolean => {
+  const text = BadAnswer.own(answer, "text")
+  if (typeof text === "string" && text.trim() === "") return false
+  return ["finishReason", "finish_reason", "stop_reason", "stopReason"]
+    .every((name) => !(name in answer) || isEnd(Untrusted.get(answer, name)))
 }
-
-/** The texts that the answer has a place for; `null` stands for one that is not there. */
-const texts = (answer: object): ReadonlyArray<unknown> => {
-  const found: Array<unknown> = []
-  for (const name of ["text", "output_text"]) {
-    const text = Untrusted.get(answer, name)
-    if (typeof text === "string") found.push(text)
-  }
-  const choice = firstOf(answer, "choices")
-  if (choice !== undefined) found.push(Untrusted.at(choice, "message", "content") ?? Untrusted.get(choice, "text"))
-  const candidate = firstOf(answer, "candidates")
-  const parts = candidate === undefined
-    ? Untrusted.get(answer, "content")
-    : Untrusted.at(candidate, "content", "parts") ?? []
-  if (Array.isArray(parts)) found.push(parts.map((part) => Untrusted.textAt(part, "text") ?? "").join(""))
-  return found
-}
-
-const isBlank = (text: unknown): boolean => typeof text === "string" ? text.trim() === "" : !Array.isArray(text)
-
-const firstOf = (answer: object, name: string): unknown => Untrusted.items(Untrusted.get(answer, name))[0]
 
 /**
  * Whether an answer takes up no more than so many bytes, counting two for a character and sixteen for whatever else

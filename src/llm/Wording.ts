@@ -58,6 +58,7 @@ const phrases: Readonly<Record<number, string>> = {
 
 /** What stands in for the words of a provider that sent none, or a page of HTML. */
 export const ofStatus = (status: number | undefined, isPage: boolean): string | undefined => {
-  const words = status === undefined ? [] : [status, phrases[status] ?? []].flat()
-  return words.length === 0 && !isPage ? undefined : [...words, isPage ? "(HTML)" : []].flat().join(" ")
+  if (status === undefined) return isPage ? "(HTML)" : undefined
+  const phrase = phrases[status]
+  return `${status}${phrase === undefined ? "" : ` ${phrase}`}${isPage ? " (HTML)" : ""}`
 }

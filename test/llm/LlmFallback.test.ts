@@ -1,7 +1,7 @@
 import { assert, describe, expect, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Logger, Schema, Stream } from "effect"
 import { Breaker, CircuitRejected, Fallback, Outcome, TripPolicy, withBreaker } from "effect-breaker"
-import { LlmFallback, LlmOutcome } from "effect-breaker/llm"
+import { LlmBreaker, LlmFallback, LlmOutcome } from "effect-breaker/llm"
 import { LanguageModel, Prompt, Tool, Toolkit } from "effect/ai"
 import { TestClock } from "effect/testing"
 
@@ -176,6 +176,20 @@ describe("LlmFallback", () => {
 
         assert.deepStrictEqual<unknown>(yield* Effect.exit(call), Exit.fail(tooLong))
         assert.deepStrictEqual<unknown>(yield* Effect.exit(plain), Exit.fail(tooLong))
+      }))
+
+    it.effect("stands around a breaker of keys, models and providers as well", () =>
+      Effect.gen(function*() {
+        const llm = yield* LlmBreaker.make({ model: { tripPolicy: TripPolicy.consecutive(1) } })
+        const scopes = { provider: "openai", model: "gpt-5", key: "key" }
+        const ask = (call: Primary) => Effect.exit(llm.execute(call, scopes).pipe(withFallback([haiku])))
+        const said = (exit: Exit.Exit<LlmFallback.Served<string>, unknown>) =>
+          Exit.isSuccess(exit) ? [exit.value.from, exit.value.why?.kind] : ["failed"]
+
+        assert.deepStrictEqual(
+          [yield* ask(answer), yield* ask(Effect.fail(tooLong)), yield* ask(down), yield* ask(answer)].map(said),
+          [["primary", undefined], ["failed"], ["fallback", "overloaded"], ["fallback", "overloaded"]]
+        )
       }))
 
     it.effect("fails with the primary's own error where no rung has an answer", () =>
@@ -465,7 +479,11 @@ describe("LlmFallback", () => {
     const gemini = (finishReason: string, text: string) => ({
       candidates: [{ finishReason, content: { role: "model", parts: [{ text }] } }]
     })
-    const responses = (status: string, text: string) => ({ object: "response", status, output_text: text })
+    const responses = (status: string, text: string, type = "message") => ({
+      object: "response",
+      status,
+      output: [{ type: "reasoning", summary: [] }, { type, content: [{ type: "output_text", text }] }]
+    })
     const effectAi = (reason: string, text: string) =>
       new LanguageModel.GenerateTextResponse([
         { type: "text", text, metadata: {} },
@@ -479,6 +497,8 @@ describe("LlmFallback", () => {
       false,
       ["Lima"],
       { next: "page 2", pipe: "Lima" },
+      { steps: ["Fly to Lima"], content: ["by night"], output: [1] },
+      { finishReason: "stop", object: { city: "Lima" } },
       openAi("stop", "Lima"),
       anthropic("end_turn", "Lima"),
       anthropic("stop_sequence", "Lima"),
@@ -512,6 +532,13 @@ describe("LlmFallback", () => {
       "cut at the limit, Gemini": gemini("MAX_TOKENS", "Lim"),
       "filtered, Gemini": gemini("SAFETY", "Lim"),
       "that is empty, Gemini": gemini("STOP", ""),
+      "that calls tools, Gemini": {
+        candidates: [{ finishReason: "STOP", content: { parts: [{ functionCall: { name: "search", args: {} } }] } }]
+      },
+      "that calls tools, Responses": responses("completed", "", "function_call"),
+      "that is empty, Responses": responses("completed", ""),
+      "cut at the limit, as a program keeps it": { finishReason: "length", object: { city: "Lim" } },
+      "that is empty, as a program keeps it": { text: "", usage: {} },
       "that is incomplete, Responses": responses("incomplete", "Lim"),
       "cut at the limit, Effect": effectAi("length", "Lim"),
       "that nobody ended, Effect": effectAi("unknown", "Lim"),
