@@ -20,6 +20,16 @@ export const get = (value: unknown, key: string): unknown => {
   }
 }
 
+/** A property of the object's own that is no getter: the getters of some answers start to read a stream. */
+export const own = (value: unknown, key: string): unknown => {
+  if (!isObject(value)) return undefined
+  try {
+    return Object.getOwnPropertyDescriptor(value, key)?.value as unknown
+  } catch {
+    return undefined
+  }
+}
+
 /** A property at the end of a path. */
 export const at = (value: unknown, ...path: ReadonlyArray<string>): unknown => path.reduce(get, value)
 
