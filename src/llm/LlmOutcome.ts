@@ -118,7 +118,7 @@ export const fromHttp = (response: {
     const now = timeOf(options)
     const signal = Signal.fromHttp(response, now)
     const isFine = signal.status !== undefined && signal.status < 400 && !ErrorBody.isError(signal.body)
-    return isFine ? own(signal, options) ?? success : judge(signal, options, now)
+    return isFine ? own(signal, options) ?? ended(signal.body) : judge(signal, options, now)
   })
 
 /**
@@ -150,7 +150,9 @@ export const fromError = (error: unknown, options?: Options): LlmOutcome =>
  *
  * **Details**
  *
- * A value that is a response with a status of failure, or an answer with an error in it, is read as that error.
+ * A value that is a response with a status of failure, or an answer with an error in it, is read as that error. An answer
+ * of the `openai`, `@anthropic-ai/sdk` or `ai` packages that ended by a filter, a refusal or an error is read by that, as
+ * `fromFinishReason` does.
  *
  * @category classifiers
  * @since 0.1.0
@@ -179,7 +181,12 @@ const fromValue = (value: unknown, options: Options | undefined): LlmOutcome => 
   if (ErrorBody.isStatus(status) && status >= 400 && Untrusted.isObject(headers)) {
     return fromHttp({ status, headers: headers as HttpHeaders.Input }, options)
   }
-  return ErrorBody.isError(value) ? fromHttp({ status: 200, body: value }, options) : success
+  return ErrorBody.isError(value) ? fromHttp({ status: 200, body: value }, options) : ended(value)
+}
+
+const ended = (answer: unknown): LlmOutcome => {
+  const verdict = FinishReason.verdictOnAnswer(answer)
+  return verdict === undefined ? success : plain(verdict)
 }
 
 /**

@@ -1,6 +1,7 @@
 /**
  * How a row of the tables is written, and when it applies.
  */
+import * as ErrorBody from "./ErrorBody.ts"
 import type * as Signal from "./Signal.ts"
 import type { Verdict } from "./Verdict.ts"
 
@@ -10,7 +11,7 @@ export interface Condition {
   readonly status?: number | ReadonlyArray<number> | undefined
   /** No status at all: nothing came back, or the error came inside a stream. */
   readonly noStatus?: true | undefined
-  /** Whether the status was one of failure. */
+  /** Whether the status was one of failure, or the body has an error in it. */
   readonly failed?: boolean | undefined
   /** One of these words, with spaces between them, is among the codes of the signal. */
   readonly code?: string | undefined
@@ -96,12 +97,15 @@ const applies = (condition: Condition, signal: Signal.Signal, words: string, tex
   const { client, failed, header, noStatus, status, structured, text } = condition
   return (status === undefined || (signal.status !== undefined && list(status).includes(signal.status))) &&
     (noStatus === undefined || signal.status === undefined) &&
-    (failed === undefined || failed === (signal.status !== undefined && signal.status >= 400)) &&
+    (failed === undefined || failed === hasFailed(signal)) &&
     (header === undefined || list(header).some((name) => signal.headers[name] !== undefined)) &&
     (structured === undefined || structured === signal.isStructured) &&
     (text === undefined || (textRules && text.test(words))) &&
     (client === undefined || (signal.status === undefined && !signal.isStructured && client.test(words)))
 }
+
+const hasFailed = ({ body, status }: Signal.Signal): boolean =>
+  (status !== undefined && status >= 400) || ErrorBody.isError(body)
 
 const list = <A extends string | number>(value: A | ReadonlyArray<A>): ReadonlyArray<A> =>
   typeof value === "object" ? value : [value]

@@ -20,12 +20,6 @@ export const get = (value: unknown, key: string): unknown => {
   }
 }
 
-/** A property of a property. */
-export const at = (value: unknown, outer: string, inner: string): unknown => {
-  const held = get(value, outer)
-  return held === undefined ? undefined : get(held, inner)
-}
-
 /** Whether there is such a property, without a look at it: the stack of an error is written when it is first read. */
 export const has = (value: unknown, key: string): boolean => {
   try {
@@ -34,6 +28,19 @@ export const has = (value: unknown, key: string): boolean => {
     return false
   }
 }
+
+/** A property of the object's own that is no getter: the getters of some answers start to read a stream. */
+export const own = (value: unknown, key: string): unknown => {
+  if (!isObject(value)) return undefined
+  try {
+    return Object.getOwnPropertyDescriptor(value, key)?.value as unknown
+  } catch {
+    return undefined
+  }
+}
+
+/** A property at the end of a path. */
+export const at = (value: unknown, ...path: ReadonlyArray<string>): unknown => path.reduce(get, value)
 
 /** Whether it has properties at all. */
 export const isObject = (value: unknown): value is object =>

@@ -176,6 +176,11 @@ describe("PartReader", () => {
       })
     })
 
+    it("tells the words of a refusal from those of an answer", () => {
+      assert.isTrue(chunk(chat({ refusal: "No" })).refused)
+      assert.isFalse(chunk(chat({ content: "No", refusal: null })).refused)
+    })
+
     it("reads an error that a client handed on as a chunk", () => {
       assert.deepStrictEqual(chunk({ error: { code: 502, message: "down" } }).error, { code: 502, message: "down" })
     })
@@ -209,7 +214,7 @@ describe("PartReader", () => {
 
     it("takes every kind of delta for content, and no other event", () => {
       assert.deepStrictEqual(event({ type: "response.output_text.delta", delta: "Hello" }), content(5))
-      assert.deepStrictEqual(event({ type: "response.refusal.delta", delta: "No" }), content(2))
+      assert.deepStrictEqual(event({ type: "response.refusal.delta", delta: "No" }), { ...content(2), refused: true })
       assert.deepStrictEqual(event({ type: "response.function_call_arguments.delta", delta: "{}" }), content(2))
       assert.deepStrictEqual(event({ type: "response.reasoning_summary_text.delta", delta: "Hm" }), content(2, true))
       assert.deepStrictEqual(event({ type: "response.audio.delta", delta: "UklGRg==" }), { content: 0 })
@@ -320,6 +325,7 @@ describe("PartReader", () => {
         tool_use: "tool-calls",
         pause_turn: "pause",
         refusal: "content-filter",
+        error: "error",
         of_tomorrow: "other"
       }
 
@@ -410,6 +416,8 @@ describe("PartReader", () => {
       assert.isUndefined(finish("other"))
       assert.isUndefined(finish({ unified: "other", raw: undefined }))
       assert.strictEqual(finish("other", "eos_token"), "other")
+      assert.strictEqual(finish("other", "error"), "error")
+      assert.strictEqual(finish({ unified: "other", raw: "error" }), "error")
       assert.strictEqual(finish("error"), "error")
       assert.strictEqual(finish(undefined), "unknown")
     })
