@@ -119,7 +119,8 @@ export interface ExecuteOptions {
  * - `execute` runs an effect through it. The effect's value, typed error, defect and interruption pass unchanged; the
  *   error channel gains `CircuitRejected` and nothing else. Whoever interrupts the call gets its permit back.
  * - `admit` asks for a permit by hand, for work that is not one effect.
- * - `refusal` tells what the next ask would be refused with, without asking; `undefined` where it would be admitted.
+ * - `refusal` tells what an ask would be refused with as the circuit stands, without asking; `undefined` where it would be
+ *   admitted.
  * - `state` and `snapshot` read, and move nothing. `events` tells a slow reader the newest 256.
  * - `isolate` refuses every call until `release`; `reset` closes the circuit and forgets its openings; `trip` opens it by
  *   hand; `setMode` changes whether refusals are carried out.
@@ -340,8 +341,11 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker {
     return Effect.withFiber((fiber) => {
       const call = this.ask(new Guarded(this, Effect.void, this.settings.classify), fiber)
       if (call instanceof Circuit.Refusal) return this.refused(call)
+      let settled = false
       const settle = (exit: AnyExit, classify: Classify | undefined) =>
         Effect.withFiber((fiber) => {
+          if (settled) return Effect.void
+          settled = true
           call.hear(fiber)
           return call.settle(exit, classify) ?? Effect.void
         })
