@@ -24,6 +24,7 @@ import * as CircuitRejected from "./CircuitRejected.ts"
 import { type Classify, Heard, isInterrupted, ladders, outcomeOf } from "./Classify.ts"
 import { type Event, eventsOf, type Happening, type Listeners } from "./Event.ts"
 import { noBlocks } from "./Evidence.ts"
+import { type Execute, firstOrLast } from "./Execute.ts"
 import * as Setting from "./internal/Setting.ts"
 import * as Outcome from "./Outcome.ts"
 import { Mode, Name, type Options, type Settings, settings } from "./Settings.ts"
@@ -31,6 +32,7 @@ import { Snapshot } from "./Snapshot.ts"
 
 export type { Classify } from "./Classify.ts"
 export type { Event } from "./Event.ts"
+export type { Execute, ExecuteOptions } from "./Execute.ts"
 export type { Options } from "./Settings.ts"
 export { Snapshot } from "./Snapshot.ts"
 
@@ -78,37 +80,6 @@ export interface State {
   readonly since: number
   readonly retryAfter: Duration.Duration
   readonly cause: Circuit.Cause | undefined
-}
-
-/**
- * Puts an effect under a breaker: `execute(effect, options?)`, `effect.pipe(execute)` or `effect.pipe(execute(options))`.
- *
- * **Details**
- *
- * It is one signature and not three, because the compiler keeps the types of a function handed to `pipe` by name only if
- * it has one. With the effect first, `classify` is checked against its value and error; in the last form it may name them.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Execute<R0 = never> {
-  <Arg extends Effect.Effect<unknown, unknown, unknown> | ExecuteOptions = ExecuteOptions>(
-    selfOrOptions?: Arg,
-    options?: Arg extends Effect.Effect<infer A, infer E, unknown> ? { readonly classify?: Classify<A, E> | undefined }
-      : never
-  ): [Arg] extends [Effect.Effect<infer A, infer E, infer R>]
-    ? Effect.Effect<A, E | CircuitRejected.CircuitRejected, R | R0>
-    : <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | CircuitRejected.CircuitRejected, R | R0>
-}
-
-/**
- * How the exit of one call is read, where that differs from the breaker's own way.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ExecuteOptions {
-  classify?(exit: Exit.Exit<unknown, unknown>): Outcome.Outcome
 }
 
 /**
@@ -273,20 +244,6 @@ export const withBreaker: Execute<Breaker> = /*#__PURE__*/ firstOrLast((self, op
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
-
-type Guard = (
-  self: Effect.Effect<unknown, unknown, unknown>,
-  options?: { readonly classify?: Classify | undefined }
-) => Effect.Effect<unknown, unknown, unknown>
-
-// `dual` tells the two forms apart by how many arguments there are; here both may come with and without options.
-/** @internal */
-export function firstOrLast<F>(guard: Guard): F {
-  return ((...args: ReadonlyArray<unknown>) =>
-    Effect.isEffect(args[0])
-      ? guard(args[0], args[1] as Parameters<Guard>[1])
-      : (self: Effect.Effect<unknown, unknown, unknown>) => guard(self, args[0] as Parameters<Guard>[1])) as F
-}
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 type AnyEffect = Effect.Effect<unknown, unknown, unknown>

@@ -197,7 +197,7 @@ export class Evidence {
     this.running++
     if (number >= this.turnsAt || call.startedAt >= this.turnsWhen) this.turn(number, call.startedAt)
     call.blocks = this.blocks
-    link(call, this.rows[0])
+    if (this.rows !== noRows) link(call, this.rows[0])
   }
 
   /** A call gave its first sign of life. One that came too late for that is still to be counted. */
@@ -364,6 +364,7 @@ export class Evidence {
 
   /** A call is not watched any more. */
   private unlink(call: Call): void {
+    if (this.rows === noRows) return
     const row = this.rowOf(call)
     if (row?.oldest === call) row.oldest = call.newer
     if (row?.newest === call) row.newest = call.older
