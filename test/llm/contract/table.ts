@@ -46,7 +46,7 @@ const twoWords = (end?: Cell): Cell => {
     : { sdk: `"This answer" then ${end.sdk}`, ai: `"This answer" then ${end.ai}` }
 }
 
-const doubled = [..."This answer comes from a healthy fake provider".split(/(?= )/)].map((word) => word + word).join("")
+const doubled = "This answer comes from a healthy fake provider".split(/(?= )/).map((word) => word + word).join("")
 
 const whole = "This answer comes from a healthy fake provider"
 const broken200 = { sdk: "SyntaxError", ai: "AI_APICallError 200" }
