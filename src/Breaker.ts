@@ -435,7 +435,7 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker {
     return this.origin + millisOf(clock)
   }
 
-  private errorOf(refusal: Circuit.Refusal): CircuitRejected.CircuitRejected {
+  errorOf(refusal: Circuit.Refusal): CircuitRejected.CircuitRejected {
     return CircuitRejected.make(this.name, refusal, duration(refusal.retryAfter))
   }
 

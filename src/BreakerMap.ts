@@ -159,9 +159,11 @@ const STEPS = 16
 // They stand in the order of use, but for one that was used a moment ago: to move it each time costs more than it buys.
 const A_MOMENT = 100
 
-class BreakerMapImpl implements BreakerMap {
+/** @internal */
+export class BreakerMapImpl implements BreakerMap {
   private readonly breakers = new Map<string, Breaker.BreakerImpl>()
-  private readonly listeners: Listeners = { current: undefined }
+  /** Who listens; another owner of several maps may give all of them the same. */
+  listeners: Listeners = { current: undefined }
   private readonly configure: (key: string) => { readonly settings: Settings; readonly rules: Circuit.Rules }
   private readonly idle: number
   private readonly capacity: number
@@ -190,7 +192,7 @@ class BreakerMapImpl implements BreakerMap {
     return eventsOf(this.listeners)
   }
 
-  private breakerOf(key: string, fiber: AnyFiber): Breaker.BreakerImpl {
+  breakerOf(key: string, fiber: AnyFiber): Breaker.BreakerImpl {
     const now = Breaker.monotonic(fiber)
     if (now >= this.sweepAt) {
       this.sweepAt = now + this.idle / 16

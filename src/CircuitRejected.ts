@@ -109,6 +109,7 @@ export const explain = ({ calls, limit, note, rule, value }: Circuit.Cause): str
     trip: "the provider said that asking again is pointless",
     throttled: `the provider asked for a pause of ${Duration.format(Duration.millis(value))}`,
     manual: "opened by hand",
+    escalated: `${value} circuits under it are open`,
     isolated: "isolated by hand"
   }[rule]
   return words + (limit > 0 ? ` (limit ${rule.endsWith("Rate") ? percent(limit) : limit})` : "") +

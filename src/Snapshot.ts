@@ -20,6 +20,7 @@ const cause = /*#__PURE__*/ Schema.Struct({
     "probes",
     "trip",
     "manual",
+    "escalated",
     "throttled",
     "isolated"
   ]),

@@ -33,14 +33,14 @@ export interface LastFailure {
  * **Details**
  *
  * The rules are those of the trip policy, and `probes` (they failed), `trip` (a `Trip` outcome), `manual` (opened by
- * hand), `throttled` (the gate is shut, `value` being the pause in milliseconds) and `isolated`. `failure` is the last
- * failure of the period that the rule ended.
+ * hand), `escalated` (so many circuits under it are open), `throttled` (the gate is shut, `value` being the pause in
+ * milliseconds) and `isolated`. `failure` is the last failure of the period that the rule ended.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Cause {
-  readonly rule: Evidence.Verdict["rule"] | "probes" | "trip" | "manual" | "throttled" | "isolated"
+  readonly rule: Evidence.Verdict["rule"] | "probes" | "trip" | "manual" | "escalated" | "throttled" | "isolated"
   readonly value: number
   readonly limit: number
   readonly calls: number

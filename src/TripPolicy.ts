@@ -109,7 +109,7 @@ export type TripPolicy = Consecutive | FailureRate | SlowRate | FailureCount | A
  * } catch (error) {
  *   issue = String(error)
  * }
- * console.log(issue.includes("failures must be a whole number of at least 1, got 0")) // => true
+ * console.log(issue.includes("must be a whole number of at least 1, got 0")) // => true
  * ```
  *
  * @category schemas

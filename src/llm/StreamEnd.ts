@@ -59,8 +59,10 @@ export const atEnd = (progress: Progress, reading: Reading): End => {
     // A word of the provider's own, for which an empty answer may be the right one.
     case "other":
       return ignored("unknown")
+    // It answered, and the answer is bad: the kind says so to whoever counts quality.
     case "stop":
     case "tool-calls":
+      return { outcome: { ...whole, kind: "empty" }, broken: undefined }
     case "pause":
       return { outcome: whole, broken: undefined }
   }

@@ -121,6 +121,7 @@ describe("LlmStream", () => {
           assert.deepStrictEqual<unknown>(exit, Exit.void)
           assert.deepStrictEqual(seen, [ping, finish(reason)])
           assert.strictEqual(vote._tag, "Success")
+          assert.strictEqual(vote.kind, reason === "pause" ? undefined : "empty")
           assert.strictEqual(answers, 0)
         }
       }))

@@ -245,7 +245,7 @@ export const rows: ReadonlyArray<Row> = [
     fault: Fault.emptyAnswer,
     says: "17 no text and a proper end",
     plain: { vote: success, ...quiet("nothing") },
-    stream: { vote: success, ...quiet("nothing") }
+    stream: { vote: "Success empty model", ...quiet("nothing") }
   },
   {
     fault: Fault.endsBy({ reason: "length", after: 2 }),
