@@ -21,7 +21,8 @@ const start = (script: (mock: LLMock) => unknown) =>
       await mock.start()
       return mock
     }),
-    (mock) => Effect.promise(() => mock.stop())
+    // Not waited for: it ends with the last idle connection, which is seconds later.
+    (mock) => Effect.sync(() => void mock.stop())
   )
 
 const always = (mock: LLMock) => mock.onMessage(/./, { content: text }, pace)

@@ -27,7 +27,7 @@ const fixed = { jitter: 0, classify: LlmOutcome.classify }
 for (const name of names) {
   const client = named(name)
 
-  describe(name, () => {
+  describe(`by ${name}`, () => {
     it.effect("fault 10: a slow drip is an answer, and slow", () =>
       Effect.gen(function*() {
         const provider = yield* FakeProvider.make()
