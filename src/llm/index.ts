@@ -1,6 +1,8 @@
+export * as GuardedLanguageModel from "./GuardedLanguageModel.ts"
 export * as LlmBreaker from "./LlmBreaker.ts"
 export * as LlmOutcome from "./LlmOutcome.ts"
 export * as LlmStream from "./LlmStream.ts"
+export * as ModelError from "./ModelError.ts"
 export * as PartReader from "./PartReader.ts"
 export * as Quality from "./Quality.ts"
 export * as RetryHint from "./RetryHint.ts"
