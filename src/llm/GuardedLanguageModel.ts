@@ -7,12 +7,12 @@
  *
  * @since 0.1.0
  */
+import type * as AiError from "effect/ai/AiError"
+import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import type * as AiError from "effect/ai/AiError"
-import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Deadlines from "./Deadlines.ts"
 import type * as LlmBreaker from "./LlmBreaker.ts"
 import * as LlmStream from "./LlmStream.ts"
@@ -127,8 +127,7 @@ const making = (options: Options, where: string): ReturnType<typeof make> => {
   const own = ModelCircuits.remembered(options.breaker)
   return Effect.flatMap(
     LanguageModel.LanguageModel,
-    (model) =>
-      Effect.map(ModelCircuits.make(where, options, own), ({ asking }) => guarded(model, guarding, asking))
+    (model) => Effect.map(ModelCircuits.make(where, options, own), ({ asking }) => guarded(model, guarding, asking))
   )
 }
 

@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
+import * as Model from "effect/ai/Model"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Model from "effect/ai/Model"
 import type { CircuitRejected } from "../CircuitRejected.ts"
 import * as LlmBreaker from "./LlmBreaker.ts"
 import * as Scopes from "./Scopes.ts"
@@ -51,7 +51,9 @@ export interface ModelCircuits {
 export const remembered = (options: LlmBreaker.Options | undefined): Effect.Effect<LlmBreaker.LlmBreaker> => {
   let made: LlmBreaker.LlmBreaker | undefined
   const make = LlmBreaker.make(options)
-  return Effect.suspend(() => made === undefined ? Effect.map(make, (breaker) => made ??= breaker) : Effect.succeed(made))
+  return Effect.suspend(() =>
+    made === undefined ? Effect.map(make, (breaker) => made ??= breaker) : Effect.succeed(made)
+  )
 }
 
 /**
@@ -66,7 +68,8 @@ export const make = (
 ): Effect.Effect<ModelCircuits> =>
   Effect.contextWith((context: Context.Context<never>) => {
     const shared = Context.getOrUndefined(context, LlmBreaker.LlmBreaker)
-    const provider = Context.getOrUndefined(context, Model.ProviderName) ?? (shared === undefined ? "unnamed" : undefined)
+    const provider = Context.getOrUndefined(context, Model.ProviderName) ??
+      (shared === undefined ? "unnamed" : undefined)
     const model = Context.getOrUndefined(context, Model.ModelName)
     const complete = ({ key, region, ...given }: Given): Scopes.Scopes => {
       const whole = { provider: given.provider ?? provider, model: given.model ?? model, key, region } as Scopes.Scopes

@@ -7,10 +7,10 @@
  *
  * @since 0.1.0
  */
+import * as AiError from "effect/ai/AiError"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as AiError from "effect/ai/AiError"
 import * as Circuit from "../Circuit.ts"
 import * as Rejected from "../CircuitRejected.ts"
 import type * as LlmOutcome from "./LlmOutcome.ts"

@@ -7,15 +7,15 @@
  *
  * @since 0.1.0
  */
+import * as Prompt from "effect/ai/Prompt"
+import * as Tool from "effect/ai/Tool"
+import * as Toolkit from "effect/ai/Toolkit"
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
-import * as Prompt from "effect/ai/Prompt"
-import * as Tool from "effect/ai/Tool"
-import * as Toolkit from "effect/ai/Toolkit"
 
 type AnyToolkit = Toolkit.WithHandler<Record<string, Tool.Any>>
 
@@ -29,7 +29,9 @@ export interface Asked {
 /** The tools of a call, resolved: that is the program's own work, and done before anybody is asked. */
 export const resolved = <Options extends Asked>(options: Options): Effect.Effect<Options, unknown, unknown> => {
   const { toolkit } = options
-  return Effect.isEffect(toolkit) ? Effect.map(toolkit, (toolkit) => ({ ...options, toolkit })) : Effect.succeed(options)
+  return Effect.isEffect(toolkit)
+    ? Effect.map(toolkit, (toolkit) => ({ ...options, toolkit }))
+    : Effect.succeed(options)
 }
 
 /** Watches the tools of one call. */
@@ -54,12 +56,18 @@ export class ToolWatch {
   watch<Options extends Asked>(options: Options, answered: Effect.Effect<void> = Effect.void): Options {
     const { prompt, toolkit } = options
     if (toolkit === undefined || Effect.isEffect(toolkit)) return options
-    const handle = (name: string, params: never, id?: string, parsing?: never): Effect.Effect<AnyResults, unknown, unknown> =>
+    const handle = (
+      name: string,
+      params: never,
+      id?: string,
+      parsing?: never
+    ): Effect.Effect<AnyResults, unknown, unknown> =>
       Effect.suspend(() => {
-        const first = id === undefined || !this.asked(prompt).has(id) ? answered : Effect.void
         this.enter(toolkit.tools[name])
         const handled = Effect.onExit(toolkit.handle(name, params, id, parsing), (exit) => this.leave(exit))
-        return Effect.andThen(first, Effect.map(handled, Stream.onExit((exit) => this.leaveLast(exit))))
+        // Its parameters were found good, and it runs.
+        const started = id === undefined || !this.asked(prompt).has(id) ? Effect.tap(handled, answered) : handled
+        return Effect.map(started, Stream.onExit((exit) => this.leaveLast(exit)))
       })
     return { ...options, toolkit: { ...toolkit, handle } }
   }
@@ -100,7 +108,9 @@ export class ToolWatch {
   private asked(prompt: Prompt.RawInput): ReadonlySet<string> {
     return this.known ??= new Set(
       Prompt.make(prompt).content.flatMap((message) =>
-        message.role === "assistant" ? message.content.flatMap((part) => part.type === "tool-call" ? [part.id] : []) : []
+        message.role === "assistant"
+          ? message.content.flatMap((part) => part.type === "tool-call" ? [part.id] : [])
+          : []
       )
     )
   }

@@ -3,12 +3,12 @@
  *
  * @since 0.1.0
  */
+import type * as AiError from "effect/ai/AiError"
+import type * as Response from "effect/ai/Response"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as AiError from "effect/ai/AiError"
-import type * as Response from "effect/ai/Response"
 import type * as LlmBreaker from "./LlmBreaker.ts"
 import * as LlmOutcome from "./LlmOutcome.ts"
 import * as ModelError from "./ModelError.ts"
@@ -33,6 +33,33 @@ export interface Answer {
   readonly content: ReadonlyArray<AnswerPart>
 }
 
+/** Runs a call under its permit; `known` says what came of it where that is known already. */
+export const underPermit = <A, E, R>(
+  admit: Effect.Effect<LlmBreaker.Permit, AiError.AiError>,
+  call: (permit: LlmBreaker.Permit) => Effect.Effect<A, E, R>,
+  known: (exit: Exit.Exit<A, E>) => LlmOutcome.LlmOutcome | undefined,
+  errors: LlmOutcome.Options | undefined
+): Effect.Effect<A, E | AiError.AiError, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(admit, (permit) =>
+      // How long a whole answer takes says nothing: it counts as given from the start.
+      Effect.onExit(Effect.andThen(permit.answered, restore(call(permit))), (exit) =>
+        Effect.flatMap(Clock.Clock, (clock) => {
+          const outcome = known(exit)
+          if (outcome !== undefined) return permit.settleExit(exit, { classify: () => outcome })
+          const reading = errors && {
+            now: () =>
+              clock.currentTimeMillisUnsafe(),
+            ...errors
+          }
+          return permit.settleExit(exit, reading && { classify: LlmOutcome.classifyWith(reading) })
+        })))
+  )
+
+/** The error of a call that took too long. */
+export const late = (total: number, where: ModelError.Where): AiError.AiError =>
+  ModelError.ofBroken(StreamEnd.late(new Progress(), { deadline: "total", limit: total, at: total }), where)
+
 /** Runs a call that is answered as a whole, tools of the program included. */
 export const guard = (
   call: (options: ToolWatch.Asked) => Effect.Effect<Answer, unknown, unknown>,
@@ -41,54 +68,46 @@ export const guard = (
   where: ModelError.Where,
   { errors, onPartial, total }: Settings
 ): Effect.Effect<Answer, unknown, unknown> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const clock = yield* Clock.Clock
-      const permit = yield* admit
-      const watch = new ToolWatch.ToolWatch(clock)
-      const reading = { now: () => clock.currentTimeMillisUnsafe(), ...errors }
-      const late = (): AiError.AiError => {
-        const due = { deadline: "total", limit: total, at: total } as const
-        return ModelError.ofBroken(StreamEnd.late(new Progress(), due), where)
-      }
-      let end: StreamEnd.End | undefined
-      const answer = watch.within(call(watch.watch(options, permit.settle(success))), total, late).pipe(
-        Effect.flatMap((answer) => {
-          end = endOf(answer, reading)
-          const { broken } = end
-          return broken !== undefined && (onPartial === "fail" || !broken.partial)
-            ? Effect.fail(ModelError.ofBroken(broken, where))
-            : Effect.succeed(answer)
-        })
-      )
-      // How long a whole answer takes says nothing.
-      const answered = Effect.andThen(permit.answered, restore(answer))
-      return yield* Effect.onExit(answered, (exit) => {
-        const known = end?.outcome._tag === "Success" ? undefined : end?.outcome ?? outcomeOf(exit, watch)
-        if (known !== undefined) return permit.settleExit(exit, { classify: () => known })
-        return permit.settleExit(exit, errors && { classify: LlmOutcome.classifyWith(reading) })
-      })
-    })
-  )
+  Effect.flatMap(Clock.Clock, (clock) => {
+    const watch = new ToolWatch.ToolWatch(clock)
+    let end: StreamEnd.End | undefined
+    const judged = (answer: Answer): Effect.Effect<Answer, AiError.AiError> => {
+      end = endOf(answer)
+      const { broken } = end
+      return broken !== undefined && (onPartial === "fail" || !broken.partial)
+        ? Effect.fail(ModelError.ofBroken(broken, where))
+        : Effect.succeed(answer)
+    }
+    return underPermit(
+      admit,
+      (permit) => {
+        const answer = call(watch.watch(options, permit.settle(success)))
+        return Effect.flatMap(watch.within(answer, total, () => late(total, where)), judged)
+      },
+      (exit) => {
+        if (end !== undefined) return end.outcome._tag === "Success" ? undefined : end.outcome
+        return Exit.isSuccess(exit) ? undefined : known(watch)({ error: Cause.squash(exit.cause) })
+      },
+      errors
+    )
+  })
 
 /** A rule that knows the errors which are not the provider's, and those which a guard made. */
 export const known = (watch: ToolWatch.ToolWatch) => ({ error }: { readonly error: unknown }) =>
   watch.isTools(error) ? ofTool : ModelError.outcomeOf(error)
+
+/** What a whole answer says. A provider need not tell a finish, and reports no error as a part. */
+export const endOf = ({ content }: Answer): StreamEnd.End => {
+  const progress = new Progress()
+  for (const part of content) progress.note(read(part))
+  return StreamEnd.atEnd(progress, { wholeAt: "end", errors: {} })
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 
 const success: LlmOutcome.LlmOutcome = { _tag: "Success", scope: "model" }
 
 const ofTool: LlmOutcome.LlmOutcome = { _tag: "Ignored", kind: "unknown", scope: "request" }
-
-const outcomeOf = (exit: Exit.Exit<unknown, unknown>, watch: ToolWatch.ToolWatch): LlmOutcome.LlmOutcome | undefined =>
-  Exit.isSuccess(exit) ? undefined : known(watch)({ error: Cause.squash(exit.cause) })
-
-const endOf = ({ content }: Answer, errors: LlmOutcome.Options): StreamEnd.End => {
-  const progress = new Progress()
-  for (const part of content) progress.note(read(part))
-  return StreamEnd.atEnd(progress, { wholeAt: "end", errors })
-}
 
 const read = (part: AnswerPart): Part => {
   switch (part.type) {

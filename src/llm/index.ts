@@ -1,3 +1,4 @@
+export * as GuardedEmbeddingModel from "./GuardedEmbeddingModel.ts"
 export * as GuardedLanguageModel from "./GuardedLanguageModel.ts"
 export * as LlmBreaker from "./LlmBreaker.ts"
 export * as LlmOutcome from "./LlmOutcome.ts"
