@@ -106,7 +106,7 @@ const making = (options: Options, where: string): ReturnType<typeof make> => {
     (model) =>
       Effect.map(
         ModelCircuits.make(where, options, own),
-        ({ asking }) => guarded(model, caller(asking, total, options.errors))
+        (asking) => guarded(model, caller(asking, total, options.errors))
       )
   )
 }
@@ -129,8 +129,7 @@ const guarded = (model: EmbeddingModel.EmbeddingModel, call: Caller): EmbeddingM
 }
 
 const caller =
-  (asking: ModelCircuits.ModelCircuits["asking"], total: number, errors: LlmOutcome.Options | undefined): Caller =>
-  (call, method) => {
+  (asking: ModelCircuits.Asking, total: number, errors: LlmOutcome.Options | undefined): Caller => (call, method) => {
     const where = { module: "EmbeddingModel", method }
     const late = Effect.suspend(() => Effect.fail(WholeCall.late(total, where)))
     const timed = total === Number.POSITIVE_INFINITY

@@ -127,7 +127,7 @@ const making = (options: Options, where: string): ReturnType<typeof make> => {
   const own = ModelCircuits.remembered(options.breaker)
   return Effect.flatMap(
     LanguageModel.LanguageModel,
-    (model) => Effect.map(ModelCircuits.make(where, options, own), ({ asking }) => guarded(model, guarding, asking))
+    (model) => Effect.map(ModelCircuits.make(where, options, own), (asking) => guarded(model, guarding, asking))
   )
 }
 
@@ -160,7 +160,7 @@ interface Prepared {
 export const guarded = (
   model: LanguageModel.LanguageModel,
   { stream, whole }: Guarding,
-  asking: ModelCircuits.ModelCircuits["asking"]
+  asking: ModelCircuits.Asking
 ): LanguageModel.LanguageModel => {
   const prepared = (options: ToolWatch.Asked, where: ModelError.Where): Effect.Effect<Prepared, unknown, unknown> =>
     Effect.flatMap(ToolWatch.resolved(options), (asked) =>
@@ -195,13 +195,20 @@ export const guarded = (
       )
     }))
   }
-  return {
+  const made: LanguageModel.LanguageModel = {
     ...model,
     generateText: answering("generateText") as never,
     generateObject: answering("generateObject") as never,
     streamText: streaming as never
   }
+  known.add(made)
+  return made
 }
+
+/** @internal Whether a model stands behind its circuits already. */
+export const isGuarded = (model: LanguageModel.LanguageModel): boolean => known.has(model)
+
+const known = new WeakSet<LanguageModel.LanguageModel>()
 
 const runsTools = (asked: ToolWatch.Asked): boolean =>
   asked.toolkit !== undefined && asked.disableToolCallResolution !== true

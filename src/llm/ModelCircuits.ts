@@ -36,16 +36,11 @@ export interface Options {
  */
 export type Given = { readonly [Name in keyof Scopes.Scopes]?: Scopes.Scopes[Name] | undefined }
 
-/** The circuits of one model. */
-export interface ModelCircuits {
-  /**
-   * Finds out whom a call concerns, and gives what asks for its permit: the first may take its time and be interrupted, the
-   * second is one step.
-   */
-  readonly asking: Effect.Effect<Effect.Effect<LlmBreaker.Permit, CircuitRejected>>
-  /** The name of the model, for people. */
-  readonly name: string
-}
+/**
+ * Finds out whom a call concerns, and gives what asks for its permit: the first may take its time and be interrupted, the
+ * second is one step.
+ */
+export type Asking = Effect.Effect<Effect.Effect<LlmBreaker.Permit, CircuitRejected>>
 
 /** Makes a breaker once, however often it is asked for: whoever builds a layer again goes on with its circuits. */
 export const remembered = (options: LlmBreaker.Options | undefined): Effect.Effect<LlmBreaker.LlmBreaker> => {
@@ -64,12 +59,13 @@ export const remembered = (options: LlmBreaker.Options | undefined): Effect.Effe
 export const make = (
   where: string,
   { scopes = {} }: Options,
-  own: Effect.Effect<LlmBreaker.LlmBreaker>
-): Effect.Effect<ModelCircuits> =>
+  own: Effect.Effect<LlmBreaker.LlmBreaker>,
+  unnamed = "unnamed"
+): Effect.Effect<Asking> =>
   Effect.contextWith((context: Context.Context<never>) => {
     const shared = Context.getOrUndefined(context, LlmBreaker.LlmBreaker)
     const provider = Context.getOrUndefined(context, Model.ProviderName) ??
-      (shared === undefined ? "unnamed" : undefined)
+      (shared === undefined ? unnamed : undefined)
     const model = Context.getOrUndefined(context, Model.ModelName)
     const complete = ({ key, region, ...given }: Given): Scopes.Scopes => {
       const whole = { provider: given.provider ?? provider, model: given.model ?? model, key, region } as Scopes.Scopes
@@ -77,13 +73,11 @@ export const make = (
       return whole
     }
     const fixed = Effect.isEffect(scopes) ? undefined : complete(scopes)
-    return Effect.map(shared === undefined ? own : Effect.succeed(shared), (breaker): ModelCircuits => ({
-      asking: Effect.isEffect(scopes)
-        ? Effect.map(scopes, (given) => breaker.admit(complete(given)))
-        : Effect.succeed(breaker.admit(fixed!)),
-      name: nameOf(fixed ?? { provider, model })
-    }))
+    return Effect.map(
+      shared === undefined ? own : Effect.succeed(shared),
+      (breaker): Asking =>
+        Effect.isEffect(scopes)
+          ? Effect.map(scopes, (given) => breaker.admit(complete(given)))
+          : Effect.succeed(breaker.admit(fixed!))
+    )
   })
-
-const nameOf = ({ model, provider, region }: Given): string =>
-  [region === undefined ? provider : `${provider}@${region}`, model].filter((part) => part !== undefined).join("/")
