@@ -13,6 +13,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import * as ApprovedTools from "./ApprovedTools.ts"
 import * as Deadlines from "./Deadlines.ts"
 import type * as LlmBreaker from "./LlmBreaker.ts"
 import * as LlmStream from "./LlmStream.ts"
@@ -182,7 +183,8 @@ export const guarded = (
     return Stream.unwrap(Effect.gen(function*() {
       const { admit, asked } = yield* prepared(options, where)
       const watch = new ToolWatch.ToolWatch(yield* Clock.Clock)
-      return (model.streamText as Streams<PartReader.EffectPart>)(watch.watch(asked)).pipe(
+      const parts = (model.streamText as Streams<PartReader.EffectPart>)(watch.watch(asked))
+      return (ApprovedTools.areDue(asked) ? yield* ApprovedTools.ahead(parts, admit) : parts).pipe(
         LlmStream.guardWith(admit, {
           ...stream,
           tools: runsTools(asked) ? "inside" : "outside",

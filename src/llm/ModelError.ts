@@ -163,7 +163,15 @@ const reasonOf = ({ kind, message: description, outcome }: StreamBroken): AiErro
       return new AiError.InvalidRequestError({ description })
     case "quality":
       return new AiError.InvalidOutputError({ description })
-    default:
+    case "overloaded":
+    case "server":
+    case "network":
+    case "timeout":
+    case "truncated":
+    case "empty":
+    case "bad-response":
+    case "cancelled":
+    case "unknown":
       return new AiError.InternalProviderError({ description })
   }
 }

@@ -110,16 +110,8 @@ const success: LlmOutcome.LlmOutcome = { _tag: "Success", scope: "model" }
 const ofTool: LlmOutcome.LlmOutcome = { _tag: "Ignored", kind: "unknown", scope: "request" }
 
 const read = (part: AnswerPart): Part => {
-  switch (part.type) {
-    case "text":
-      return said(part.text, false)
-    case "reasoning":
-      return said(part.text, true)
-    default: {
-      const { toolCall: _, ...rest } = PartReader.effect.read(part)
-      return rest
-    }
-  }
+  if (part.type === "text" || part.type === "reasoning") return said(part.text, part.type === "reasoning")
+  return { ...PartReader.effect.read(part), toolCall: undefined }
 }
 
 const said = ({ length }: string, reasoning: boolean): Part => length === 0 ? {} : { content: length, reasoning }

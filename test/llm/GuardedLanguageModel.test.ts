@@ -221,7 +221,7 @@ describe("GuardedLanguageModel", () => {
         yield* calls(llm, scopes, failure, 5)
 
         for (const [method, ask] of Object.entries(methods(model))) {
-          const error = yield* Effect.flip(ask as Effect.Effect<unknown, AiError.AiError>)
+          const error = yield* Effect.flip<unknown, AiError.AiError, never>(ask)
           const rejected = ModelError.rejectedOf(error)
 
           assert.isTrue(error.isRetryable)
@@ -238,7 +238,7 @@ describe("GuardedLanguageModel", () => {
         yield* calls(llm, scopes, failure, 5)
         for (const [method, ask] of Object.entries(methods(model))) {
           const outer = yield* LlmBreaker.make()
-          yield* Effect.ignore(outer.execute(ask as Effect.Effect<unknown, AiError.AiError>, scopes))
+          yield* Effect.ignore(outer.execute<unknown, AiError.AiError, never>(ask, scopes))
           const snapshot = (yield* outer.snapshots).find(({ name }) => name === "openai/gpt-5")
 
           assert.deepInclude(snapshot, { failures: 0, throttled: 1 }, method)
@@ -333,6 +333,66 @@ describe("GuardedLanguageModel", () => {
         assert.deepStrictEqual([error, streaming.error], ["no tools today", "no tools today"])
         assert.deepStrictEqual<unknown>([vote, streaming.vote, asked], [undefined, undefined, []])
       }))
+
+    describe("that a person approved run before the model is asked", () => {
+      const approved = Prompt.fromMessages([
+        ...Prompt.make(prompt).content,
+        Prompt.makeMessage("assistant", {
+          content: [
+            Prompt.makePart("tool-call", {
+              id: "a",
+              name: "Search",
+              params: { query: "Ulm" },
+              providerExecuted: false
+            }),
+            Prompt.makePart("tool-approval-request", { approvalId: "1", toolCallId: "a" })
+          ]
+        }),
+        Prompt.makeMessage("tool", {
+          content: [Prompt.makePart("tool-approval-response", { approvalId: "1", approved: true })]
+        })
+      ])
+      const options = { headers: "1 second", firstContent: "1 second", total: "1 second" } as const
+      const script = {
+        options,
+        whole: Effect.succeed([text("Found it"), finish("stop")]),
+        parts: Stream.make(say("Found it"), finish("stop"))
+      }
+      const asks = {
+        "for a whole answer": (model: LanguageModel.LanguageModel) =>
+          Effect.map(model.generateText({ prompt: approved, toolkit }), ({ toolResults }) => toolResults.length),
+        "for a stream": (model: LanguageModel.LanguageModel) =>
+          model.streamText({ prompt: approved, toolkit }).pipe(
+            Stream.filter(({ type }) => type === "tool-result"),
+            Stream.runCount
+          )
+      }
+      for (const [name, ask] of Object.entries(asks)) {
+        it.effect(`${name}: their time is not the model's, nor is their failure`, () =>
+          Effect.gen(function*() {
+            const slow = yield* setUp({ ...script, tool: Effect.delay(Effect.succeed("found"), "10 minutes") })
+            const heard = yield* slow.votes(slow.tools(ask(slow.model)))
+            const fails = yield* setUp({ ...script, tool: Effect.fail("no such city") })
+            const failed = yield* fails.votes(fails.tools(ask(fails.model)))
+
+            assert.deepStrictEqual<unknown>(heard.exit, Exit.succeed(1))
+            assert.include(heard.vote, "Success")
+            assert.deepStrictEqual((yield* slow.llm.snapshots).map(({ slow }) => slow).filter((slow) => slow > 0), [])
+            assert.deepStrictEqual([failed.error, failed.vote, fails.asked], ["no such city", "Ignored", []])
+          }))
+
+        it.effect(`${name}: and do not run at all if the call is refused`, () =>
+          Effect.gen(function*() {
+            let ran = 0
+            const { llm, model, tools } = yield* setUp({ ...script, tool: Effect.sync(() => `${ran++}`) })
+            yield* calls(llm, scopes, failure, 5)
+            const error = yield* Effect.flip<unknown, unknown, never>(tools(ask(model)))
+
+            assert.isDefined(ModelError.rejectedOf(error))
+            assert.strictEqual(ran, 0)
+          }))
+      }
+    })
 
     it.effect("that the program resolves itself are content like any other", () =>
       Effect.gen(function*() {

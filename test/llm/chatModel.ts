@@ -81,7 +81,7 @@ const request = (model: string, { prompt, responseFormat, tools }: LanguageModel
   ...(tools.length > 0 && {
     tools: tools.map((tool) => ({
       type: "function" as const,
-      function: { name: tool.name, parameters: Tool.getJsonSchema(tool) as Record<string, unknown> }
+      function: { name: tool.name, parameters: { ...Tool.getJsonSchema(tool) } }
     }))
   }),
   ...(responseFormat.type === "json" && {
