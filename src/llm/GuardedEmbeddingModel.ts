@@ -57,6 +57,8 @@ export const make = (options: Options = {}): Effect.Effect<
  * Texts of several tenants may go in one request, which then speaks for the first of them. Where each has a key of its own,
  * give `EmbeddingModel.make` a `batchKey` that keeps them apart.
  *
+ * Effect lets a request of `embed` that is under way go on when nobody waits for it any more: its outcome counts.
+ *
  * **Example** (Three texts, one request)
  *
  * ```ts
