@@ -12,6 +12,8 @@ export default defineConfig({
   test: {
     globalSetup: ["./test/provider.setup.ts"],
     include: ["test/**/*.test.ts", ".doc-examples/**/*.test.ts"],
+    // Loading modules anew for each of a hundred files would take as long as half of the tests.
+    isolate: false,
     testTimeout: 60_000,
     hookTimeout: 60_000
   }

@@ -2,6 +2,7 @@
  * What the library promises of itself, against what was measured.
  */
 import type { CallCost, Ratio } from "./calls.ts"
+import { LARGE_PAGE, type Reading, SMALL_PAGE } from "./classify.ts"
 import type { Weight } from "./memory.ts"
 import type { Circuits, Size, Windows } from "./scaling.ts"
 import { CONSECUTIVE, LAST_CALLS, LAST_DURATION, LISTENED } from "./subjects.ts"
@@ -16,6 +17,7 @@ export interface Budget {
 
 export interface Results {
   readonly calls: ReadonlyArray<CallCost>
+  readonly readings: ReadonlyArray<Reading>
   readonly windows: Windows
   readonly circuits: Circuits
   readonly weights: ReadonlyArray<Weight>
@@ -25,7 +27,9 @@ export interface Results {
 /** What "flat within noise" allows: the same loop measured twice on a busy machine differs by as much. */
 const FLAT = 1.25
 
-export const budgets = ({ bundleBytes, calls, circuits, weights, windows }: Results): ReadonlyArray<Budget> => {
+export const budgets = (
+  { bundleBytes, calls, circuits, readings, weights, windows }: Results
+): ReadonlyArray<Budget> => {
   const costOf = (name: string) => calls.find((one) => one.name === name)!
   const atMost = (what: string, value: number, limit: number, peer: string): Budget => ({
     what,
@@ -50,6 +54,8 @@ export const budgets = ({ bundleBytes, calls, circuits, weights, windows }: Resu
       met: worst.ratio <= FLAT
     }
   }
+  const reading = (name: string): number => readings.find((one) => one.name === name)!.fastest
+  const page = reading(LARGE_PAGE) / reading(SMALL_PAGE)
   const garbage = (name: string): Budget => {
     const bytes = costOf(name).closed.addedBytes
     return {
@@ -76,6 +82,12 @@ export const budgets = ({ bundleBytes, calls, circuits, weights, windows }: Resu
     largest("window size", windows.lastCalls),
     largest("window size", windows.lastDuration),
     largest("number of circuits", circuits.busy),
+    {
+      what: `reading an outcome: ${LARGE_PAGE}`,
+      budget: `at most ${ratio(FLAT)} of ${SMALL_PAGE}`,
+      measured: ratio(page),
+      met: page <= FLAT
+    },
     {
       what: "an idle circuit in a BreakerMap, its key included",
       budget: "under 1 KB",

@@ -4,16 +4,18 @@
  * are the same either way.
  */
 import type * as Library from "effect-breaker"
+import type * as LlmLibrary from "effect-breaker/llm"
 import { execFileSync } from "node:child_process"
 import fs from "node:fs"
 
 export type { Breaker as Breakers, BreakerMap as BreakerMaps, TripPolicy as TripPolicies } from "effect-breaker"
+export type { LlmOutcome as LlmOutcomes } from "effect-breaker/llm"
 
 const root = new URL("../", import.meta.url)
 const read = (file: string): string => fs.readFileSync(new URL(file, root), "utf8")
 const manifest = JSON.parse(read("package.json")) as {
   readonly version: string
-  readonly exports: { readonly ".": { readonly default: string } }
+  readonly exports: Readonly<Record<"." | "./llm", { readonly default: string }>>
 }
 
 /** The built entry of the package. */
@@ -21,6 +23,9 @@ export const entry = new URL(manifest.exports["."].default, root)
 
 const library = await import(entry.href) as typeof Library
 export const { Breaker, BreakerMap, CallWindow, Circuit, TripPolicy, withBreaker } = library
+
+const llm = await import(new URL(manifest.exports["./llm"].default, root).href) as typeof LlmLibrary
+export const { LlmOutcome } = llm
 
 /** Fails unless the code that runs is, to the letter, the text of the files in `dist`. */
 const prove = (): number => {
@@ -30,7 +35,8 @@ const prove = (): number => {
     ["CallWindow", CallWindow.lastDuration],
     ["Circuit", Circuit.admit],
     ["Circuit", Circuit.settle],
-    ["TripPolicy", TripPolicy.failureRate]
+    ["TripPolicy", TripPolicy.failureRate],
+    ["llm/LlmOutcome", LlmOutcome.fromError]
   ]
   for (const [module, value] of functions) {
     if (!fs.readFileSync(new URL(`${module}.js`, entry), "utf8").includes(String(value))) {

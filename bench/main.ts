@@ -10,6 +10,7 @@ import { parseArgs } from "node:util"
 import { type Budget, budgets, type Results } from "./budgets.ts"
 import { bundleBytes } from "./bundle.ts"
 import { type CallCost, type Cost, measureCalls } from "./calls.ts"
+import { measureReadings, readingTable } from "./classify.ts"
 import { measured, peers } from "./library.ts"
 import { fill, weigh, type Weight } from "./memory.ts"
 import { measureCircuits, measureWindows, type Size } from "./scaling.ts"
@@ -117,6 +118,9 @@ print(costTable(calls, "closed"), "", costTable(calls, "refused"), "", ratioTabl
 const windows = await measureWindows(turns)
 print(sizeTable("window", windows.lastCalls), "", sizeTable("window", windows.lastDuration), "")
 
+const readings = await measureReadings(turns)
+print(readingTable(readings), "")
+
 // Comes last: a large heap makes every collection dearer.
 const many = quick ? 200_000 : 1_000_000
 const maps = [await fill("consecutive", 1), await fill("consecutive", 1000), await fill("consecutive", many)]
@@ -137,7 +141,7 @@ const weights = [
 ]
 print(weightTable(weights), "")
 
-const results: Results = { calls, windows, circuits, weights, bundleBytes: await bundleBytes() }
+const results: Results = { calls, readings, windows, circuits, weights, bundleBytes: await bundleBytes() }
 const verdicts = budgets(results)
 print(budgetTable(verdicts))
 

@@ -23,11 +23,11 @@ const healthy = (name: string, seconds: number): FakeProvider.Phase => ({
   latency: "150 millis"
 })
 const script = [
-  healthy("healthy", 3),
+  healthy("healthy", 2),
   outage("529 overloaded", 6, Fault.overloaded),
-  healthy("healthy again", 7),
+  healthy("healthy again", 6),
   outage("hanging", 6, Fault.hangBeforeHeaders),
-  healthy("recovered", 8)
+  healthy("recovered", 7)
 ]
 const seconds = script.reduce((sum, phase) => sum + Duration.toSeconds(phase.for), 0)
 

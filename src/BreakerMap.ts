@@ -17,6 +17,7 @@ import * as Breaker from "./Breaker.ts"
 import type * as Circuit from "./Circuit.ts"
 import type { CircuitRejected } from "./CircuitRejected.ts"
 import { eventsOf, type Listeners } from "./Event.ts"
+import { firstOrLast } from "./Execute.ts"
 import * as Setting from "./internal/Setting.ts"
 import { isName, Name, type Settings, settings } from "./Settings.ts"
 import type { Snapshot } from "./Snapshot.ts"
@@ -174,7 +175,7 @@ export class BreakerMapImpl implements BreakerMap {
     this.configure = configure
     this.idle = idle
     this.capacity = capacity
-    this.execute = Breaker.firstOrLast((self, options) => {
+    this.execute = firstOrLast((self, options) => {
       const { classify, key } = options as Keyed<unknown, unknown>
       return Effect.withFiber((fiber) => this.breakerOf(key, fiber).guard(self, classify))
     })

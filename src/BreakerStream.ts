@@ -61,7 +61,7 @@ export type TimeoutOf<Given> = Given extends
  *
  * **Details**
  *
- * The stream asks when it starts, and votes when it ends: an end is a `Success`, a failure or a defect a `Failure`, by
+ * The stream asks when it starts, tells that it answered at its first element, and votes when it ends: an end is a `Success`, a failure or a defect a `Failure`, by
  * the breaker's classifier or the one given here. A reader that stops early is a `Success` if an element came, and
  * `Ignored` if none did; an interrupted one is always `Ignored`. The error channel gains `CircuitRejected`, and with a
  * deadline `Cause.TimeoutError`.
@@ -151,8 +151,9 @@ const guard = (self: Stream.Stream<unknown, unknown, unknown>, options: Checked)
       const timed = withDeadlines(pull, options)
       return Effect.succeed(Effect.onExit(timed, (exit) => {
         if (Exit.isSuccess(exit)) {
+          if (flowed) return Effect.void
           flowed = true
-          return Effect.void
+          return permit.answered
         }
         const end = Pull.isDoneCause(exit.cause) ? Exit.void : Exit.failCause(exit.cause)
         return permit.settleExit(end, { classify: options.classify })

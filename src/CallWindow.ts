@@ -142,7 +142,7 @@ export class Memory {
   private readonly times: Array<number> = []
   private readonly size: number
   private readonly within: number
-  private readonly width: number
+  private readonly duration: number
   // Cells are counted from here, and the next one begins then: small numbers, and seldom a division.
   private readonly first: number
   private nextAt = -Infinity
@@ -151,14 +151,17 @@ export class Memory {
     const timed = window._tag === "LastDuration"
     this.size = timed ? window.buckets : window.calls
     this.within = (timed ? undefined : window.within) ?? Infinity
-    this.width = timed ? window.duration / window.buckets : Infinity
-    this.first = Math.floor(now / this.width)
+    this.duration = timed ? window.duration : Infinity
+    this.first = this.cellAt(now)
+    if (timed) this.index = 0
   }
 
   add(bad: boolean, now: number): boolean {
-    if (this.width === Infinity) {
+    if (this.duration === Infinity) {
       if (this.cells === undefined && !bad && this.within === Infinity) {
-        if (this.calls < this.size) this.index = this.calls++
+        this.index++
+        if (this.calls < this.size) this.calls++
+        else this.oldest++
         return bad
       }
       this.enter(this.index + 1)
@@ -178,15 +181,20 @@ export class Memory {
 
   /** Lets go of what is too old. */
   expire(now: number): void {
-    if (this.width < Infinity) {
+    if (this.duration < Infinity) {
       if (now < this.nextAt) return
-      this.enter(Math.floor(now / this.width) - this.first)
-      this.nextAt = (this.first + this.index + 1) * this.width
+      this.enter(this.cellAt(now) - this.first)
+      this.nextAt = (this.first + this.index + 1) * this.duration / this.size
     } else if (this.within < Infinity) {
       while (this.oldest <= this.index && now - this.times[this.oldest % this.size]! > this.within) {
         this.clear(this.oldest++)
       }
     }
+  }
+
+  // The width of a bucket may have no exact number: multiplied first, a whole duration is all of them.
+  private cellAt(now: number): number {
+    return Math.floor(now * this.size / this.duration)
   }
 
   // A cell that is entered stands where one stood that is too old; after a long silence all of them are.

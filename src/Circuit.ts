@@ -106,11 +106,12 @@ export const readsTime = (circuit: Circuit): boolean => {
 }
 
 /**
- * Tells what an ask would be refused with now, and moves nothing; `undefined` where it would be admitted.
+ * Tells what an ask would be refused with as the circuit stands, and moves nothing; `undefined` where it would be admitted.
  *
  * **Details**
  *
- * It is what the rules say, whether or not the mode carries it out.
+ * It is what the rules say, whether or not the mode carries it out. What only an ask finds out (a hang, a lease that is
+ * over, a ramp's step that is done) it does not know yet.
  *
  * @category asking
  * @since 0.1.0
@@ -191,9 +192,9 @@ export const admit = (circuit: Circuit, now: number, maker: Maker = plain): Perm
  */
 export const answer = (circuit: Circuit, permit: Permit, now: number): void => {
   const state = circuit.cell.current
-  if (permit.settled || permit.generation !== state.generation) return
-  permit.answeredAt ??= now
-  state.evidence?.unlink(permit)
+  if (permit.settled || permit.answeredAt !== undefined || permit.generation !== state.generation) return
+  permit.answeredAt = now
+  state.evidence?.answer(permit)
 }
 
 /**
@@ -224,9 +225,10 @@ export const settle = (circuit: Circuit, permit: Permit, outcome: Outcome.Outcom
   else if (outcome._tag === "Success") counts.successes++
   else return Move.abstain(self, outcome, now)
   if (probing !== undefined) {
-    const slow = outcome.slow ?? (permit.answeredAt ?? now) - permit.startedAt > slowAfter
+    const slow = slowAfter < Infinity && (outcome.slow ?? (permit.answeredAt ?? now) - permit.startedAt > slowAfter)
     if (slow) counts.slow++
-    if (failed || slow) Move.failProbe(self, now, probing, failed ? undefined : `took over ${slowAfter} ms`)
+    const why = outcome.slow ? "was slow" : `took over ${slowAfter} ms`
+    if (failed || slow) Move.failProbe(self, now, probing, failed ? undefined : why)
     else Move.passProbe(self, now, probing)
     return
   }

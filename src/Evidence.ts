@@ -146,6 +146,15 @@ interface Block {
 
 const noMemories: ReadonlyArray<CallWindow.Memory> = []
 
+// The calls that run and may still turn out slow by one rule, oldest first. Those that did go on to the next rule's row.
+interface Row {
+  readonly slowAfter: number
+  oldest: Call | undefined
+  newest: Call | undefined
+}
+
+const noRows: ReadonlyArray<Row> = []
+
 /**
  * What one period of a circuit has gathered under a plan: the streak, the windows, and the calls that still run.
  *
@@ -167,8 +176,7 @@ export class Evidence {
   // The call, and the moment, with which the next block is half full.
   private turnsAt = Infinity
   private turnsWhen = Infinity
-  private oldest: Call | undefined = undefined
-  private newest: Call | undefined = undefined
+  private rows = noRows
   private readonly plan: Plan
 
   constructor(plan: Plan, now: number) {
@@ -177,6 +185,10 @@ export class Evidence {
     this.memories = rules.map(({ window }) => new CallWindow.Memory(window, now))
     this.blocks = rules.flatMap((rule) => [block(rule, 0, now), block(rule, 0, now)])
     this.turn(0, now)
+    if (plan.slowAfter === Infinity) return
+    this.rows = rules.flatMap(({ slowAfter }) =>
+      slowAfter === Infinity ? [] : [{ slowAfter, oldest: undefined, newest: undefined }]
+    )
   }
 
   /** A call was admitted. */
@@ -185,11 +197,13 @@ export class Evidence {
     this.running++
     if (number >= this.turnsAt || call.startedAt >= this.turnsWhen) this.turn(number, call.startedAt)
     call.blocks = this.blocks
-    if (this.plan.slowAfter === Infinity) return
-    call.older = this.newest
-    if (this.newest === undefined) this.oldest = call
-    else this.newest.newer = call
-    this.newest = call
+    if (this.rows !== noRows) link(call, this.rows[0])
+  }
+
+  /** A call gave its first sign of life. One that came too late for that is still to be counted. */
+  answer(call: Call): void {
+    const row = this.rowOf(call)
+    if (row === undefined || call.answeredAt! - call.startedAt <= row.slowAfter) this.unlink(call)
   }
 
   /** A call came home and counts. `slow` is what it says of itself. */
@@ -203,16 +217,20 @@ export class Evidence {
     }
     let isBad = failed
     if (memories.length > 0) {
+      this.unlink(call)
+      if (slow === false && call.hung !== undefined) {
+        this.slow--
+        this.forgive(call)
+      }
       const took = (call.answeredAt ?? now) - call.startedAt
       const hung = call.hung?.length ?? 0
-      if (slow ?? took > slowAfter) {
+      if (slowAfter < Infinity && (slow ?? took > slowAfter)) {
         isBad = true
         if (hung === 0) this.slow++
       }
       for (let i = hung; i < memories.length; i++) {
         this.count(call, i, rules[i]!.slowAfter < Infinity ? slow ?? took > rules[i]!.slowAfter : failed, now)
       }
-      this.unlink(call)
     }
     // A success makes no share worse, but it may bring the calls that it takes to judge one.
     return isBad || this.isSuspicious() ? this.judge(now, isBad ? call : undefined) : undefined
@@ -222,35 +240,41 @@ export class Evidence {
   ignore(call: Call): void {
     this.running--
     for (const block of call.blocks) block.ignored++
+    this.unlink(call)
+    this.forgive(call)
+  }
+
+  // A call that was counted as a hang was none.
+  private forgive(call: Call): void {
     call.hung?.forEach(([cell, bad], i) => {
       this.memories[i]!.withdraw(cell, bad)
       for (const block of call.blocks.slice(2 * i, 2 * i + 2)) block.bad--
     })
-    this.unlink(call)
+    call.hung = undefined
   }
 
   /** Whether a call has been running for too long, and has yet to be counted. */
   hangs(now: number): boolean {
-    return this.oldest !== undefined && now - this.oldest.startedAt > this.plan.slowAfter
+    for (const { oldest, slowAfter } of this.rows) {
+      if (oldest !== undefined && now - oldest.startedAt > slowAfter) return true
+    }
+    return false
   }
 
   /** Counts the calls that have been running for too long (a hang is slow before it is back), and judges. */
   look(now: number): Verdict | undefined {
-    const { rules, slowAfter } = this.plan
     let verdict: Verdict | undefined = undefined
-    let call = this.oldest
-    while (call !== undefined && now - call.startedAt > slowAfter) {
-      const { newer, startedAt }: Call = call
-      const hung = call.hung ??= []
-      if (hung.length === 0) this.slow++
-      while (now - startedAt > (rules[hung.length]?.slowAfter ?? Infinity)) {
-        const bad = this.count(call, hung.length, true, now)
-        hung.push([this.memories[hung.length]!.index, bad])
+    this.rows.forEach((row, i) => {
+      for (let call = row.oldest; call !== undefined && now - call.startedAt > row.slowAfter; call = row.oldest) {
+        this.unlink(call)
+        if (i === 0) this.slow++
+        const bad = this.count(call, i, true, now)
+        ;(call.hung ??= []).push([this.memories[i]!.index, bad])
+        link(call, this.rows[i + 1])
+        if (call.answeredAt !== undefined) this.answer(call)
         verdict ??= this.judge(now, call)
       }
-      if ((rules[hung.length]?.slowAfter ?? Infinity) === Infinity) this.unlink(call)
-      call = newer
-    }
+    })
     return verdict
   }
 
@@ -322,8 +346,9 @@ export class Evidence {
       if (calls < rule.minimumCalls && row >= rule.belowMinimum) return streakOf(row, rule.belowMinimum)
       const verdict = over(rule, memory.bad, calls)
       if (verdict !== undefined) return verdict
-      // The newest call saw all that came before it: only one that was overtaken can know more than the window.
-      if (call === undefined || call.number === admitted - 1 || rule.rule === "failureCount") continue
+      if (call === undefined || rule.rule === "failureCount") continue
+      // The newest call saw all that came before it: it knows no more than the window, unless calls that run dilute that.
+      if (call.number === admitted - 1 && calls === memory.calls) continue
       for (const { bad, calls, ignored, least } of call.blocks.slice(2 * i, 2 * i + 2)) {
         const verdict = over(rule, bad, Math.max(calls - ignored, least))
         if (verdict !== undefined) return verdict
@@ -332,12 +357,27 @@ export class Evidence {
     return undefined
   }
 
+  // The row that a call stands in, if it still does.
+  private rowOf(call: Call): Row | undefined {
+    return this.rows[call.hung?.length ?? 0]
+  }
+
   /** A call is not watched any more. */
-  unlink(call: Call): void {
-    if (this.oldest === call) this.oldest = call.newer
-    if (this.newest === call) this.newest = call.older
+  private unlink(call: Call): void {
+    if (this.rows === noRows) return
+    const row = this.rowOf(call)
+    if (row?.oldest === call) row.oldest = call.newer
+    if (row?.newest === call) row.newest = call.older
     unlink(call)
   }
+}
+
+const link = (call: Call, row: Row | undefined): void => {
+  if (row === undefined) return
+  call.older = row.newest
+  if (row.newest === undefined) row.oldest = call
+  else row.newest.newer = call
+  row.newest = call
 }
 
 /** @internal Takes a call out of the row of those that run, so that one that never ends does not hold on to all since. */

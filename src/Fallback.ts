@@ -51,7 +51,7 @@ export interface Rung<out A, in E = unknown, out R = never, out Sure extends boo
 }
 
 /**
- * What a rung has to say.
+ * What a rung has to say. Whatever else it carries reaches the caller as well.
  *
  * @category models
  * @since 0.1.0
@@ -162,12 +162,45 @@ export const cached = <A>(options?: {
   return { ...rung(undefined), at: rung }
 }
 
-type AnyRung = Rung<unknown, never, unknown, boolean>
-type Value<One> = One extends Rung<infer A, never, unknown, boolean> ? A : never
-type Needs<One> = One extends Rung<unknown, never, infer R, boolean> ? R : never
-type Sure<One> = One extends { readonly sure: infer Sure } ? [Sure] extends [true] ? true : never : never
-// What every rung can be told: the intersection of what each of them asks for.
-type Told<One> = (One extends Rung<unknown, infer E, unknown, boolean> ? (error: E) => void : never) extends
+/**
+ * Any rung at all.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export type AnyRung = Rung<unknown, never, unknown, boolean>
+
+/**
+ * What a rung, or one of several, answers with.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export type Value<One> = One extends Rung<infer A, never, unknown, boolean> ? A : never
+
+/**
+ * What a rung, or all of several, requires.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export type Needs<One> = One extends Rung<unknown, never, infer R, boolean> ? R : never
+
+/**
+ * `true` if a rung, or one of several, always has an answer; `never` if none has.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export type Sure<One> = One extends { readonly sure: infer Sure } ? [Sure] extends [true] ? true : never : never
+
+/**
+ * The errors that every rung can be told: the intersection of what each of them asks for.
+ *
+ * @category types
+ * @since 0.1.0
+ */
+export type Told<One> = (One extends Rung<unknown, infer E, unknown, boolean> ? (error: E) => void : never) extends
   (error: infer E) => void ? E : never
 
 /**

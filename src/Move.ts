@@ -144,7 +144,7 @@ const lapse = (self: Mutable, now: number, state: Probing): void => {
   const { lease, plan: { slowAfter } } = self.rules
   for (const permit of state.running.slice()) {
     const ran = now - permit.startedAt
-    const hangs = ran > slowAfter && permit.answeredAt === undefined
+    const hangs = (permit.answeredAt ?? now) - permit.startedAt > slowAfter
     if (self.cell.current !== state || (ran < lease && !hangs)) continue
     state.running.splice(state.running.indexOf(permit), 1)
     if (hangs) self.counts.slow++

@@ -158,7 +158,9 @@ const schema: Schema.Codec<unknown, unknown> = /*#__PURE__*/ Schema.Struct({
     /*#__PURE__*/ Schema.Struct({
       shares: /*#__PURE__*/ Setting.setting<ReadonlyArray<number>>(
         "one or more rising numbers above 0 and below 1",
-        (shares) => shares.length > 0 && shares.every((share, i) => share > (shares[i - 1] ?? 0) && share < 1)
+        (shares) =>
+          Array.isArray(shares) && shares.length > 0 &&
+          shares.every((share, i) => share > (shares[i - 1] ?? 0) && share < 1)
       ),
       every: Setting.duration,
       minimumCalls: /*#__PURE__*/ maybe(Setting.count)

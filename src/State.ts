@@ -211,7 +211,8 @@ export interface Transition {
  *
  * **Details**
  *
- * `random` gives numbers from 0 to 1 for the jitter of openings (default: none). `notify` is told of each transition.
+ * `random` gives numbers from 0 to 1 for the jitter of openings (default: none). `notify` is told of each transition. It is
+ * called in the midst of one: it must not throw, nor ask, settle or command the same circuit.
  *
  * @category models
  * @since 0.1.0

@@ -109,7 +109,7 @@ export type TripPolicy = Consecutive | FailureRate | SlowRate | FailureCount | A
  * } catch (error) {
  *   issue = String(error)
  * }
- * console.log(issue.includes("failures must be a whole number of at least 1, got 0")) // => true
+ * console.log(issue.includes("must be a whole number of at least 1, got 0")) // => true
  * ```
  *
  * @category schemas
@@ -142,7 +142,7 @@ export const consecutive = (failures: number): Consecutive => make({ _tag: "Cons
  * **Details**
  *
  * Judged at every call that counts, a success included. `belowMinimum` adds a streak that applies only while the window
- * holds fewer than `minimumCalls`. A share is fair to calls that still run: see `CallWindow`.
+ * holds fewer than `minimumCalls`. A share is fair to calls that still run: see `Evidence`.
  *
  * **Gotchas**
  *

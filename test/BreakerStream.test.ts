@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Queue, Stream } from "effect"
-import { Breaker, BreakerStream, CircuitRejected, Outcome, TripPolicy } from "effect-breaker"
+import { Breaker, BreakerStream, CallWindow, CircuitRejected, Outcome, TripPolicy } from "effect-breaker"
 import { TestClock } from "effect/testing"
 
 const withBreaker = BreakerStream.withBreaker
@@ -234,6 +234,38 @@ describe("BreakerStream", () => {
           assert.deepStrictEqual(yield* tally(breaker), { ...none, ignored: 2 })
         })
       ))
+  })
+
+  describe("a stream that flows", () => {
+    const slowOnes = {
+      tripPolicy: TripPolicy.slowRate({
+        slowAfter: 1000,
+        threshold: 1,
+        minimumCalls: 1,
+        window: CallWindow.lastCalls(1)
+      })
+    }
+
+    it.effect("does not hang, and is slow by when its first element came (rule 16, rule 17)", () =>
+      Effect.gen(function*() {
+        for (const [firstAfter, expected] of [[1000, "Closed"], [1001, "Open"]] as const) {
+          yield* guarded((breaker) =>
+            Effect.gen(function*() {
+              const source = yield* tap
+              const fiber = yield* fork(run(source.stream.pipe(withBreaker())))
+              yield* TestClock.adjust(firstAfter)
+              yield* source.let("Once")
+              yield* turns
+              yield* TestClock.adjust("1 hour")
+              // An ask sees whatever hangs.
+              yield* Effect.ignore(breaker.execute(Effect.succeed(1), { classify: () => Outcome.ignored }))
+              yield* source.end
+              yield* Fiber.join(fiber)
+
+              assert.strictEqual((yield* breaker.state)._tag, expected)
+            }), slowOnes)
+        }
+      }))
   })
 
   describe("a refused stream (rule 6)", () => {

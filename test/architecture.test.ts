@@ -19,7 +19,7 @@ const ranks: ReadonlyArray<ReadonlyArray<string>> = [
   ["Circuit"],
   ["CircuitRejected"],
   ["Classify", "OpenDuration", "Snapshot"],
-  ["Event", "Settings"],
+  ["Event", "Execute", "Settings"],
   ["Breaker"],
   ["BreakerMap", "BreakerStream", "Fallback"]
 ]

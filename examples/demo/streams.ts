@@ -13,11 +13,11 @@ const broken = [
   { fault: Fault.cutAfter({ tokens: 3 }), share: 0.5 }
 ]
 const script: ReadonlyArray<FakeProvider.Phase> = [
-  { name: "healthy", for: "1 second", ...words },
-  { name: "breaking off inside a 200", for: "2 seconds", ...words, faults: broken },
+  { name: "healthy", for: "800 millis", ...words },
+  { name: "breaking off inside a 200", for: "1500 millis", ...words, faults: broken },
   { name: "healthy again", for: "Infinity", ...words }
 ]
-const asks = 100
+const asks = 80
 
 const chunks = (provider: FakeProvider.FakeProvider, model: string) => {
   const client = new OpenAI({ apiKey: "sk-demo", baseURL: provider.baseUrl, maxRetries: 0 })
@@ -44,7 +44,7 @@ const traffic = <A, R>(ask: Effect.Effect<A, never, R>) =>
     const fibers: Array<Fiber.Fiber<A>> = []
     for (let i = 0; i < asks; i++) {
       fibers.push(yield* Effect.forkChild(ask))
-      yield* Effect.sleep("50 millis")
+      yield* Effect.sleep("40 millis")
     }
     return yield* Effect.forEach(fibers, Fiber.join)
   })

@@ -47,6 +47,7 @@ export const events: ReadonlyArray<Rule> = [
   // The answer
   when({ code: "err_stream_premature_close und_err_res_content_length_mismatch" }, failure("truncated")),
   when({ client: /^missing (?:finish_reason|role) for choice/ }, failure("truncated")),
+  when({ client: /ended without a finish chunk\.$/ }, failure("truncated")), // ai
   when({ client: /^stream ended without producing|before receiving "message_stop"/ }, failure("truncated")),
   when({ client: /^request ended without sending any chunks/ }, failure("empty")),
   when({ code: "ai_emptyresponsebodyerror emptybodyerror ai_nocontentgeneratederror" }, failure("empty")),

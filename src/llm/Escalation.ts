@@ -17,7 +17,7 @@ interface Watch {
   generation: number
 }
 
-/** Opens a provider, or a region, when so many of its models are open at once. */
+/** @internal Opens a provider, or a region, when so many of its models are open at once. */
 export class Escalation {
   private readonly after: number
   private readonly watches = new WeakMap<BreakerImpl, Watch>()

@@ -1,6 +1,7 @@
 /**
  * What the reason why a model stopped says, in the words of all providers.
  */
+import * as Untrusted from "./Untrusted.ts"
 import * as Verdict from "./Verdict.ts"
 
 const filtered = [
@@ -34,3 +35,27 @@ export const verdictOn = (reason: string | null | undefined): Verdict.Verdict | 
   if (broken.includes(word)) return Verdict.failure("server")
   return undefined
 }
+
+/** The verdict on an answer that came in one piece, by the reasons in it; `undefined` where it ended as answers do. */
+export const verdictOnAnswer = (answer: unknown): Verdict.Verdict | undefined =>
+  reasonsIn(answer).filter((reason) => reason !== "" && reason !== "unknown").map(verdictOn).find(Boolean)
+
+const reasonsIn = (answer: unknown): ReadonlyArray<string> => {
+  // Chat completions
+  const choice = Untrusted.items(Untrusted.own(answer, "choices"))[0]
+  // The result of `generateText`
+  const steps = Untrusted.own(answer, "steps")
+  const step = Array.isArray(steps) ? (steps as ReadonlyArray<unknown>).at(-1) : undefined
+  const reasons = [
+    Untrusted.at(choice, "finish_reason"),
+    Untrusted.textAt(Untrusted.get(choice, "message"), "refusal") === undefined ? undefined : "refusal",
+    Untrusted.own(answer, "stop_reason"), // messages
+    Untrusted.items(Untrusted.own(answer, "output")).some(hasRefusal) ? "refusal" : undefined, // responses
+    Untrusted.own(step, "finishReason"),
+    Untrusted.own(step, "rawFinishReason")
+  ]
+  return reasons.filter((reason) => typeof reason === "string")
+}
+
+const hasRefusal = (item: unknown): boolean =>
+  Untrusted.items(Untrusted.get(item, "content")).some((part) => Untrusted.get(part, "type") === "refusal")

@@ -49,20 +49,22 @@ const asked = [
 
 /** Headers by lower-case name; what is no headers at all has none. */
 export const read = (input: unknown): HttpHeaders => {
-  const found = new Map<string, string>()
-  for (const [name, value] of pairs(input)) {
-    const written = valueOf(value)
-    if (typeof name === "string" && name.length <= 128 && written !== undefined) found.set(name.toLowerCase(), written)
+  const found: Record<string, string> = {}
+  if (!Untrusted.isObject(input)) return found
+  const listed = Untrusted.elements(input, mostHeaders)
+  if (listed !== undefined) {
+    for (const pair of listed) add(found, Untrusted.get(pair, "0"), Untrusted.get(pair, "1"))
+    return found
   }
-  return Object.fromEntries(found)
+  const get = Untrusted.get(input, "get")
+  if (typeof get === "function") { for (const name of asked) add(found, name, call(get, input, name)) }
+  else for (const name of Untrusted.keys(input, mostHeaders)) add(found, name, Untrusted.get(input, name))
+  return found
 }
 
-const pairs = (input: unknown): ReadonlyArray<readonly [unknown, unknown]> => {
-  const listed = Untrusted.elements(input, mostHeaders)
-  if (listed !== undefined) return listed.map((pair) => [Untrusted.get(pair, "0"), Untrusted.get(pair, "1")])
-  const get = Untrusted.get(input, "get")
-  if (typeof get === "function") return asked.map((name) => [name, call(get, input, name)])
-  return Untrusted.keys(input, mostHeaders).map((name) => [name, Untrusted.get(input, name)])
+const add = (found: Record<string, string>, name: unknown, value: unknown): void => {
+  const written = valueOf(value)
+  if (typeof name === "string" && name.length <= 128 && written !== undefined) found[name.toLowerCase()] = written
 }
 
 const call = (get: Function, input: unknown, name: string): unknown => {

@@ -15,11 +15,12 @@ import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type * as Stream from "effect/Stream"
-import * as Breaker from "../Breaker.ts"
+import type * as Breaker from "../Breaker.ts"
 import * as BreakerMap from "../BreakerMap.ts"
 import * as CallWindow from "../CallWindow.ts"
 import type { CircuitRejected } from "../CircuitRejected.ts"
 import { eventsOf, type Listeners } from "../Event.ts"
+import { firstOrLast } from "../Execute.ts"
 import * as Setting from "../internal/Setting.ts"
 import { settings } from "../Settings.ts"
 import * as TripPolicy from "../TripPolicy.ts"
@@ -257,7 +258,7 @@ class LlmBreakerImpl implements LlmBreaker {
     this.maps = maps
     this.ground = ground
     for (const map of this.all) map.listeners = this.listeners
-    this.execute = Breaker.firstOrLast((self, options) => {
+    this.execute = firstOrLast((self, options) => {
       const { classify, ...scopes } = options as Scoped<unknown, unknown>
       return Effect.uninterruptibleMask((restore) =>
         Effect.withFiber((fiber) => {

@@ -118,7 +118,7 @@ export const fromHttp = (response: {
     const now = timeOf(options)
     const signal = Signal.fromHttp(response, now)
     const isFine = signal.status !== undefined && signal.status < 400 && !ErrorBody.isError(signal.body)
-    return isFine ? own(signal, options) ?? success : judge(signal, options, now)
+    return isFine ? own(signal, options) ?? ended(signal.body) : judge(signal, options, now)
   })
 
 /**
@@ -135,9 +135,14 @@ export const fromHttp = (response: {
  */
 export const fromError = (error: unknown, options?: Options): LlmOutcome =>
   guarded(() => {
+    if (Cause.isCause(error)) {
+      return Cause.hasInterruptsOnly(error) ? cancelled : fromError(Cause.squash(error), options)
+    }
+    const told = Untrusted.get(error, "outcome")
+    // A guarded stream has read its error already.
+    if (Untrusted.get(error, "_tag") === "StreamBroken" && isLlmOutcome(told)) return told
     const now = timeOf(options)
-    if (!Cause.isCause(error)) return judge(Signal.fromError(error, now), options, now)
-    return Cause.hasInterruptsOnly(error) ? cancelled : judge(Signal.fromError(Cause.squash(error), now), options, now)
+    return judge(Signal.fromError(error, now), options, now)
   })
 
 /**
@@ -145,7 +150,9 @@ export const fromError = (error: unknown, options?: Options): LlmOutcome =>
  *
  * **Details**
  *
- * A value that is a response with a status of failure, or an answer with an error in it, is read as that error.
+ * A value that is a response with a status of failure, or an answer with an error in it, is read as that error. An answer
+ * of the `openai`, `@anthropic-ai/sdk` or `ai` packages that ended by a filter, a refusal or an error is read by that, as
+ * `fromFinishReason` does.
  *
  * @category classifiers
  * @since 0.1.0
@@ -174,7 +181,12 @@ const fromValue = (value: unknown, options: Options | undefined): LlmOutcome => 
   if (ErrorBody.isStatus(status) && status >= 400 && Untrusted.isObject(headers)) {
     return fromHttp({ status, headers: headers as HttpHeaders.Input }, options)
   }
-  return ErrorBody.isError(value) ? fromHttp({ status: 200, body: value }, options) : success
+  return ErrorBody.isError(value) ? fromHttp({ status: 200, body: value }, options) : ended(value)
+}
+
+const ended = (answer: unknown): LlmOutcome => {
+  const verdict = FinishReason.verdictOnAnswer(answer)
+  return verdict === undefined ? success : plain(verdict)
 }
 
 /**
@@ -207,19 +219,14 @@ export const fromFinishReason = (reason: string | null | undefined): LlmOutcome 
   return verdict === undefined ? success : plain(verdict)
 }
 
-const plain = ({ _tag, kind, scope }: Verdict, message?: string): LlmOutcome => {
-  const told = message === undefined ? { kind, scope } : { kind, scope, message }
-  switch (_tag) {
-    case "Failure":
-      return { _tag, ...told }
-    case "Ignored":
-      return { _tag, ...told }
-    case "Throttled":
-      return { _tag, ...told }
-    case "Trip":
-      return { _tag, ...told }
-  }
+const plain = ({ _tag, kind, scope }: Verdict, message?: string): Mutable<LlmOutcome> => {
+  const outcome: Mutable<LlmOutcome> = { _tag, kind, scope }
+  if (message !== undefined) outcome.message = message
+  return outcome
 }
+
+// Built step by step: to copy an outcome into another takes longer than to read it.
+type Mutable<Outcome> = { -readonly [Key in keyof Outcome]: Outcome[Key] }
 
 const timeOf = (options: Options | undefined): number | undefined => {
   try {
@@ -241,11 +248,14 @@ const guarded = (read: () => LlmOutcome): LlmOutcome => {
 
 const scopes: ReadonlyArray<unknown> = ["request", "model", "key", "provider"] satisfies ReadonlyArray<Scope>
 
+const isLlmOutcome = (value: unknown): value is LlmOutcome =>
+  Outcome.isOutcome(value) && scopes.includes((value as LlmOutcome).scope)
+
 const own = (signal: Signal.Signal, options: Options | undefined): LlmOutcome | undefined => {
   for (const rule of options?.rules ?? []) {
     try {
       const outcome = rule(signal)
-      if (outcome !== undefined && Outcome.isOutcome(outcome) && scopes.includes(outcome.scope)) return outcome
+      if (isLlmOutcome(outcome)) return outcome
     } catch {
       // the next rule may know
     }
@@ -253,7 +263,7 @@ const own = (signal: Signal.Signal, options: Options | undefined): LlmOutcome | 
   return undefined
 }
 
-const table: ReadonlyArray<Rule.Rule> = [
+const table = /*#__PURE__*/ Rule.table(
   ...ProviderRules.gateways,
   ...ProviderRules.codes,
   ...ClientRules.events,
@@ -263,16 +273,14 @@ const table: ReadonlyArray<Rule.Rule> = [
   ...ProviderRules.weak,
   ...ClientRules.tags,
   ...ProviderRules.loose
-]
+)
 
 const judge = (signal: Signal.Signal, options: Options | undefined, now: number | undefined): LlmOutcome => {
   const textRules = options?.textRules ?? true
-  const verdict = find(signal, textRules) ?? (textRules ? findByText(signal) : undefined) ?? lastResort(signal)
+  const verdict = Rule.first(table, signal, textRules) ?? (textRules ? findByText(signal) : undefined) ??
+    lastResort(signal)
   return own(signal, options) ?? outcomeOf(verdict, signal, now)
 }
-
-const find = (signal: Signal.Signal, textRules: boolean): Verdict | undefined =>
-  table.find((rule) => Rule.applies(rule, signal, textRules))?.verdict
 
 // Plain text and errors made by hand: "529 Overloaded", "Request failed with status code 429".
 const findByText = (signal: Signal.Signal): Verdict | undefined => {
@@ -280,7 +288,7 @@ const findByText = (signal: Signal.Signal): Verdict | undefined => {
   const words = /^(?:.{0,40}status code |http |error |status )?([45][0-9]{2})(?![.,]?[0-9])/i.exec(signal.message ?? "")
   if (words === null) return undefined
   const status = Number(words[1])
-  return find({ ...signal, status }, true) ?? lastResort({ ...signal, status })
+  return Rule.first(table, { ...signal, status }, true) ?? lastResort({ ...signal, status })
 }
 
 const lastResort = ({ status }: Signal.Signal): Verdict => {
@@ -295,27 +303,30 @@ const shortestQuota = Duration.minutes(1)
 const outcomeOf = (verdict: Verdict, signal: Signal.Signal, now: number | undefined): LlmOutcome => {
   const outcome = plain(verdict, messageOf(verdict, signal))
   const hint = signal.retryAfter
-  if (outcome._tag === "Success" || outcome._tag === "Ignored") return outcome
   if (outcome._tag === "Trip") {
-    const ends = [endOf(verdict, RetryHint.instantOf(now, signal.headers)), longEnough(hint)]
-      .filter((end) => end !== undefined)
-    const openFor = ends.length === 0 ? fixed(verdict) : ends.reduce((longest, end) => Duration.max(longest, end))
-    return openFor === undefined ? outcome : { ...outcome, openFor }
+    const openFor = openForOf(verdict, signal, now)
+    if (openFor !== undefined) outcome.openFor = openFor
+  } else if (outcome._tag === "Failure" || outcome._tag === "Throttled") {
+    // A wait of zero would open the gate that the outcome is about to shut.
+    if (hint !== undefined && !Duration.isZero(hint)) outcome.retryAfter = hint
   }
-  // A wait of zero would open the gate that the outcome is about to shut.
-  return hint === undefined || Duration.isZero(hint) ? outcome : { ...outcome, retryAfter: hint }
+  return outcome
 }
 
-const endOf = ({ until }: Verdict, now: number | undefined): Duration.Duration | undefined => {
-  if (until === undefined || now === undefined) return undefined
-  return Duration.millis(until === "next month" ? ResetTime.untilNextMonth(now) : ResetTime.untilPacificMidnight(now))
+const openForOf = (verdict: Verdict, signal: Signal.Signal, now: number | undefined): Duration.Duration | undefined => {
+  const { minutes, until } = verdict
+  const clock = until === undefined ? undefined : RetryHint.instantOf(now, signal.headers)
+  const end = clock === undefined ? undefined : endOf(until, clock)
+  const hint = longEnough(signal.retryAfter)
+  if (end !== undefined && hint !== undefined) return Duration.max(end, hint)
+  return end ?? hint ?? (minutes === undefined ? undefined : Duration.minutes(minutes))
 }
+
+const endOf = (until: VerdictOf.Until | undefined, now: number): Duration.Duration =>
+  Duration.millis(until === "next month" ? ResetTime.untilNextMonth(now) : ResetTime.untilPacificMidnight(now))
 
 const longEnough = (hint: Duration.Duration | undefined): Duration.Duration | undefined =>
   hint !== undefined && Duration.isGreaterThanOrEqualTo(hint, shortestQuota) ? hint : undefined
-
-const fixed = ({ minutes }: Verdict): Duration.Duration | undefined =>
-  minutes === undefined ? undefined : Duration.minutes(minutes)
 
 const messageOf = ({ kind }: Verdict, { codes, isPage, message, status }: Signal.Signal): string | undefined => {
   const words = Wording.shown(message)

@@ -44,14 +44,14 @@ export interface Permit {
   readonly quality: (isGood: boolean) => Effect.Effect<void>
 }
 
-/** A circuit that a call asks, and its permit once it has one. */
+/** @internal A circuit that a call asks, and its permit once it has one. */
 export interface Asked {
   readonly place: Scopes.Place
   readonly circuit: Breaker.BreakerImpl
   permit?: Circuit.Permit
 }
 
-/** What all calls of one `LlmBreaker` share. */
+/** @internal What all calls of one `LlmBreaker` share. */
 export interface Ground {
   readonly escalation: Escalation
   readonly trust: Trust
@@ -66,7 +66,7 @@ type Said = Outcome.Outcome & { readonly scope?: LlmOutcome.Scope | undefined }
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 type AnyExit = Exit.Exit<unknown, unknown>
 
-/** What the first circuit in order would refuse with. */
+/** @internal What the first circuit in order would refuse with. */
 export const refusal = (asked: ReadonlyArray<Asked>, fiber: AnyFiber): CircuitRejected | undefined => {
   const clock = fiber.getRef(Clock.Clock)
   for (const { circuit } of asked) {
@@ -79,7 +79,7 @@ export const refusal = (asked: ReadonlyArray<Asked>, fiber: AnyFiber): CircuitRe
 const shut = (circuit: Breaker.BreakerImpl, clock: Clock.Clock): Circuit.Refusal | undefined =>
   circuit.mode === "enforce" ? Circuit.refusal(circuit, circuit.now(clock)) : undefined
 
-/** One call under several circuits. */
+/** @internal One call under several circuits. */
 export class LlmPermit implements Permit {
   private readonly scopes: Scopes.Scopes
   private readonly asked: ReadonlyArray<Asked>

@@ -44,6 +44,7 @@ export interface Usage {
  * - `content`: the part is a piece of the answer, of so many characters of text, reasoning or tool parameters. Zero for
  *   content that has no characters to count, such as a file.
  * - `reasoning`: that content is reasoning.
+ * - `refused`: that content is a refusal: a finish `stop` that follows stands for `content-filter`.
  * - `error`: the provider says that it failed.
  * - `finish`: the answer is whole, and why the model stopped.
  * - `usage`: the tokens counted so far; a later part may say more.
@@ -55,6 +56,7 @@ export interface Usage {
 export interface Part {
   readonly content?: number | undefined
   readonly reasoning?: boolean | undefined
+  readonly refused?: boolean | undefined
   readonly error?: unknown
   readonly finish?: FinishReason | undefined
   readonly usage?: Usage | undefined

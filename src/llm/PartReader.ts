@@ -102,6 +102,7 @@ export const openAiChat: Reader<object> = {
     if (error !== undefined && error !== null) return failure(error, chunk)
     let characters = 0
     let reasoning = true
+    let refused = false
     let finish: FinishReason | undefined
     for (const choice of list(choices)) {
       const { delta, finish_reason: reason } = record(choice)
@@ -112,11 +113,12 @@ export const openAiChat: Reader<object> = {
       const said = length(content) + length(refusal) + parameters.reduce<number>((sum, text) => sum + length(text), 0)
       characters += said + length(reasoning_content ?? thought)
       reasoning &&= said === 0
+      refused ||= length(refusal) > 0
       if (typeof reason === "string" && reason !== "") finish = finishOf(openAiReasons, reason)
     }
     const { completion_tokens, completion_tokens_details, prompt_tokens } = record(usage)
     return {
-      ...(characters > 0 ? { content: characters, reasoning } : {}),
+      ...(characters > 0 ? { content: characters, reasoning, refused } : {}),
       finish,
       usage: tokens(prompt_tokens, completion_tokens, record(completion_tokens_details)["reasoning_tokens"])
     }
@@ -148,6 +150,8 @@ export const openAiResponses: Reader<object> = {
           finish: finishOf(openAiReasons, String(record(incomplete_details)["reason"])),
           usage: responseUsage(usage)
         }
+      case "response.refusal.delta":
+        return { ...content(delta), refused: true }
       case "response.audio.delta":
       case "response.image_generation_call.partial_image":
         return uncounted
@@ -296,7 +300,9 @@ const anthropicReasons: Readonly<Record<string, FinishReason>> = {
   model_context_window_exceeded: "length",
   tool_use: "tool-calls",
   pause_turn: "pause",
-  refusal: "content-filter"
+  refusal: "content-filter",
+  // Of proxies that put another provider's words here
+  error: "error"
 }
 
 const responseUsage = (usage: unknown): Usage => {
@@ -317,10 +323,11 @@ const anthropicInput = (usage: unknown): number | undefined => {
 const aiSdkFinish = ({ finishReason, rawFinishReason, totalUsage, usage }: Loose): Part => {
   const { raw, unified } = record(finishReason)
   const reason = typeof finishReason === "string" ? finishReason : unified
+  const original = rawFinishReason ?? raw
   const { inputTokens, outputTokenDetails, outputTokens, reasoningTokens } = record(totalUsage ?? usage)
   return {
-    finish: reason === "other" && (rawFinishReason ?? raw) === undefined
-      ? undefined
+    finish: reason === "other" && (original === undefined || original === "error")
+      ? original
       : typeof reason === "string"
       ? finishOf(aiSdkReasons, reason)
       : "unknown",

@@ -39,6 +39,7 @@ export class Progress {
   committed = false
   private readonly tools = new Set<string>()
   private reasoned = false
+  private refused = false
 
   /** Whether time is the provider's: no tool of the program runs. */
   get running(): boolean {
@@ -57,6 +58,7 @@ export class Progress {
       this.lastContent = this.aliveAt = now
       this.characters += part.content
       this.reasoned ||= part.reasoning === true
+      this.refused ||= part.refused === true
       this.committed = true
     }
     if (part.usage !== undefined) this.usage = merged(this.usage, part.usage)
@@ -66,7 +68,7 @@ export class Progress {
       this.committed = true
     }
     if (part.finish !== undefined) {
-      this.finish = part.finish
+      this.finish = this.refused && part.finish === "stop" ? "content-filter" : part.finish
       this.aliveAt = now
       // A tool without a result by now has none to come.
       this.tools.clear()

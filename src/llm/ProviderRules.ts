@@ -18,11 +18,12 @@ export const gateways: ReadonlyArray<Rule> = [
 /** Codes that leave no doubt, whatever the status says. */
 export const codes: ReadonlyArray<Rule> = [
   // Money and limits that waiting a minute does not bring back
-  when({ code: "insufficient_quota usage_limit_reached" }, trip("quota")), // OpenAI
+  // Before the type that OpenAI gives them all
   when(
     { code: "credit_balance_exhausted billing_insufficient_balance billing_hard_limit_reached billing_not_active" },
     trip("billing")
   ),
+  when({ code: "insufficient_quota usage_limit_reached" }, trip("quota")), // OpenAI
   when(
     { code: "organization_spend_limit_exceeded project_spend_limit_exceeded organization_usage_limit_exceeded" },
     trip("quota")

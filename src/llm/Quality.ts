@@ -14,8 +14,8 @@ import type * as OpenDuration from "../OpenDuration.ts"
 import type * as Outcome from "../Outcome.ts"
 import type { HalfOpenOptions, RampOptions } from "../Rules.ts"
 import * as TripPolicy from "../TripPolicy.ts"
+import * as BadAnswer from "./BadAnswer.ts"
 import type * as LlmOutcome from "./LlmOutcome.ts"
-import * as WholeAnswer from "./WholeAnswer.ts"
 
 /**
  * When the circuit of a model opens for bad answers.
@@ -102,7 +102,7 @@ export const ofOutcome = (outcome: LlmOutcome.LlmOutcome): boolean | undefined =
  */
 export const ofAnswer = (answer: unknown, isGood: Options["isGood"]): boolean | undefined => {
   try {
-    return isGood?.(answer) ?? (WholeAnswer.isBad(answer) ? false : undefined)
+    return isGood?.(answer) ?? (BadAnswer.isBad(answer) ? false : undefined)
   } catch {
     return undefined
   }

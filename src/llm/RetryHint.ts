@@ -66,30 +66,33 @@ const furthest = 31 * 24 * 60 * 60 * 1000
  */
 export const parse = (source: Source): Duration.Duration | undefined => {
   const body = Untrusted.content(Untrusted.get(source, "body"))
+  const texts = [Untrusted.textAt(source, "message"), Untrusted.isPage(body) ? undefined : Untrusted.text(body)]
   return read({
     headers: HttpHeaders.read(Untrusted.get(source, "headers")),
-    bodies: [body],
-    texts: [Untrusted.textAt(source, "message"), Untrusted.isPage(body) ? undefined : Untrusted.text(body)],
+    errors: ErrorBody.layers(body),
+    texts: texts.filter((text) => text !== undefined),
     now: Untrusted.get(source, "now")
   })
 }
 
 /** The same over what has been read already. @internal */
-export const read = ({ bodies, headers, now, texts }: {
+export const read = ({ errors, headers, now, texts }: {
   readonly headers: HttpHeaders.HttpHeaders
-  readonly bodies: ReadonlyArray<unknown>
-  readonly texts: ReadonlyArray<string | undefined>
+  /** The objects that may describe the error. */
+  readonly errors: ReadonlyArray<unknown>
+  readonly texts: ReadonlyArray<string>
   readonly now: unknown
 }): Duration.Duration | undefined => {
-  const clock = instantOf(now, headers)
-  const errors = bodies.flatMap(ErrorBody.layers)
-  const words = new Set([...texts, ...errors.map(ErrorBody.message)])
-  const waits = [
-    ...inHeaders(headers, clock),
-    ...errors.flatMap((error) => inBody(error, clock)),
-    ...[...words].flatMap((text) => inText(text, clock))
-  ].filter((wait) => wait !== undefined && wait >= 0 && wait <= furthest) as ReadonlyArray<number>
-  return waits.length === 0 ? undefined : Duration.millis(Math.max(...waits))
+  const found = new Hints(now, headers)
+  inHeaders(headers, found)
+  for (const error of errors) inBody(error, found)
+  const words = new Set(texts)
+  for (const error of errors) {
+    const text = ErrorBody.message(error)
+    if (text !== undefined && !words.has(text) && !Untrusted.isPage(text)) words.add(text)
+  }
+  for (const text of words) inText(text, found)
+  return found.longest < 0 ? undefined : Duration.millis(found.longest)
 }
 
 /** What time it is: as told, or else as the response says itself. @internal */
@@ -99,83 +102,115 @@ export const instantOf = (now: unknown, headers: HttpHeaders.HttpHeaders): numbe
 // What a `Date` can hold: nobody means a number beyond.
 const latest = 8.64e15
 
-type Wait = number | undefined
+class Hints {
+  longest = -1
+  readonly #now: unknown
+  readonly #headers: HttpHeaders.HttpHeaders
 
-const until = (at: number | undefined, now: number | undefined): Wait =>
-  at === undefined || now === undefined ? undefined : at - now
+  constructor(now: unknown, headers: HttpHeaders.HttpHeaders) {
+    this.#now = now
+    this.#headers = headers
+  }
 
-const anthropicLimits = ["requests", "tokens", "input-tokens", "output-tokens"]
+  /** In milliseconds. */
+  add(wait: number | undefined): void {
+    if (wait !== undefined && wait > this.longest && wait >= 0 && wait <= furthest) this.longest = wait
+  }
 
-const inHeaders = (headers: HttpHeaders.HttpHeaders, now: number | undefined): ReadonlyArray<Wait> => {
-  const value = (name: string) => headers[name] ?? ""
-  const isUsedUp = (name: string) => Number.parseFloat(value(name)) <= 0
-  return [
-    WrittenTime.duration(value("retry-after")),
-    until(WrittenTime.date(value("retry-after")), now),
-    WrittenTime.number(value("retry-after-ms")),
-    WrittenTime.number(value("x-ms-retry-after-ms")),
-    ...["requests", "tokens"]
-      .filter((limit) => isUsedUp(`x-ratelimit-remaining-${limit}`) || value(`x-ratelimit-remaining-${limit}`) === "")
-      .map((limit) => WrittenTime.duration(value(`x-ratelimit-reset-${limit}`))),
-    isUsedUp("x-ratelimit-remaining") ? sinceEpoch(value("x-ratelimit-reset"), now) : undefined,
-    ...anthropicLimits
-      .filter((limit) => isUsedUp(`anthropic-ratelimit-${limit}-remaining`))
-      .map((limit) => until(WrittenTime.date(value(`anthropic-ratelimit-${limit}-reset`)), now))
-  ]
+  // Few hints are instants, and to read the `date` header takes longer than all the rest.
+  until(at: number | undefined): number | undefined {
+    const now = at === undefined ? undefined : instantOf(this.#now, this.#headers)
+    return at === undefined || now === undefined ? undefined : at - now
+  }
 }
+
+const inHeaders = (headers: HttpHeaders.HttpHeaders, found: Hints): void => {
+  const isUsedUp = (name: string) => Number.parseFloat(headers[name] ?? "") <= 0
+  const after = headers["retry-after"]
+  if (after !== undefined) found.add(WrittenTime.duration(after) ?? found.until(WrittenTime.date(after)))
+  for (const name of inMilliseconds) {
+    const value = headers[name]
+    if (value !== undefined) found.add(WrittenTime.number(value))
+  }
+  for (const [reset, remaining] of openAiLimits) {
+    const value = headers[reset]
+    if (value !== undefined && (isUsedUp(remaining) || (headers[remaining] ?? "") === "")) {
+      found.add(WrittenTime.duration(value))
+    }
+  }
+  const reset = headers["x-ratelimit-reset"]
+  if (reset !== undefined && isUsedUp("x-ratelimit-remaining")) found.add(sinceEpoch(reset, found))
+  for (const [reset, remaining] of anthropicLimits) {
+    const value = headers[reset]
+    if (value !== undefined && isUsedUp(remaining)) found.add(found.until(WrittenTime.date(value)))
+  }
+}
+
+const inMilliseconds = ["retry-after-ms", "x-ms-retry-after-ms"]
+const openAiLimits = [
+  ["x-ratelimit-reset-requests", "x-ratelimit-remaining-requests"],
+  ["x-ratelimit-reset-tokens", "x-ratelimit-remaining-tokens"]
+] as const
+const anthropicLimits = [
+  ["anthropic-ratelimit-requests-reset", "anthropic-ratelimit-requests-remaining"],
+  ["anthropic-ratelimit-tokens-reset", "anthropic-ratelimit-tokens-remaining"],
+  ["anthropic-ratelimit-input-tokens-reset", "anthropic-ratelimit-input-tokens-remaining"],
+  ["anthropic-ratelimit-output-tokens-reset", "anthropic-ratelimit-output-tokens-remaining"]
+] as const
 
 // OpenRouter counts in milliseconds, most others in seconds, and some tell the rest of the wait.
-const sinceEpoch = (written: string, now: number | undefined): Wait => {
+const sinceEpoch = (written: string, found: Hints): number | undefined => {
   const value = WrittenTime.number(written)
   if (value === undefined) return WrittenTime.duration(written)
-  return value < 1e9 ? value * 1000 : until(value < 1e11 ? value * 1000 : value, now)
+  return value < 1e9 ? value * 1000 : found.until(value < 1e11 ? value * 1000 : value)
 }
 
-const inBody = (error: unknown, now: number | undefined): ReadonlyArray<Wait> => {
+const inBody = (error: unknown, found: Hints): void => {
   const metadata = Untrusted.get(error, "metadata")
-  return [
-    ...[error, metadata, Untrusted.get(error, "details")].flatMap((holder) => [
-      inField(Untrusted.get(holder, "retry_after"), now),
-      inField(Untrusted.get(holder, "retry_after_seconds"), now),
-      inField(Untrusted.get(holder, "resets_in_seconds"), now),
-      milliseconds(Untrusted.get(holder, "retry_after_ms"))
-    ]),
-    ...Untrusted.items(Untrusted.get(error, "details")).map((detail) =>
-      retryDelay(Untrusted.get(detail, "retryDelay"))
-    ),
-    ...(Untrusted.isObject(metadata) ? inHeaders(HttpHeaders.read(Untrusted.get(metadata, "headers")), now) : [])
-  ]
+  const details = Untrusted.get(error, "details")
+  inFields(error, found)
+  inFields(metadata, found)
+  inFields(details, found)
+  for (const detail of Untrusted.items(details)) found.add(retryDelay(Untrusted.get(detail, "retryDelay"), found))
+  const headers = Untrusted.get(metadata, "headers")
+  if (headers !== undefined) inHeaders(HttpHeaders.read(headers), found)
 }
 
-const inField = (value: unknown, now: number | undefined): Wait => {
+const inFields = (holder: unknown, found: Hints): void => {
+  if (!Untrusted.isObject(holder)) return
+  for (const name of inSeconds) found.add(inField(Untrusted.get(holder, name), found))
+  const value = Untrusted.get(holder, "retry_after_ms")
+  if (value !== undefined) {
+    found.add(typeof value === "number" ? value : WrittenTime.number(Untrusted.text(value) ?? ""))
+  }
+}
+
+const inSeconds = ["retry_after", "retry_after_seconds", "resets_in_seconds"]
+
+const inField = (value: unknown, found: Hints): number | undefined => {
   if (typeof value === "number") return value * 1000
   const written = Untrusted.text(value)
-  return written === undefined ? undefined : WrittenTime.duration(written) ?? until(WrittenTime.date(written), now)
+  return written === undefined ? undefined : WrittenTime.duration(written) ?? found.until(WrittenTime.date(written))
 }
 
-const milliseconds = (value: unknown): Wait =>
-  typeof value === "number" ? value : WrittenTime.number(Untrusted.text(value) ?? "")
-
 // Protocol buffers write a duration as "34.4s" in JSON, and as { seconds, nanos } where a client has decoded it.
-const retryDelay = (value: unknown): Wait => {
-  if (!Untrusted.isObject(value)) return inField(value, undefined)
+const retryDelay = (value: unknown, found: Hints): number | undefined => {
+  if (!Untrusted.isObject(value)) return inField(value, found)
   const nanos = Untrusted.get(value, "nanos")
-  const seconds = inField(Untrusted.get(value, "seconds"), undefined)
+  const seconds = inField(Untrusted.get(value, "seconds"), found)
   return seconds === undefined ? undefined : seconds + (typeof nanos === "number" ? nanos / 1e6 : 0)
 }
 
 const longestPhrase = 64
 
-const inText = (text: string | undefined, now: number | undefined): ReadonlyArray<Wait> => {
-  if (text === undefined || text.length > Untrusted.longestText) return []
+const inText = (text: string, found: Hints): void => {
+  if (text.length > Untrusted.longestText) return
   const phrase = /(?:try again|retry|regain access|available again|resets?) (in|after|at|on) /gi
-  const found: Array<Wait> = []
   for (let hints = 0; hints < 8; hints++) {
     const match = phrase.exec(text)
     if (match === null) break
     const rest = text.slice(phrase.lastIndex, phrase.lastIndex + longestPhrase)
     const isSpan = match[1]!.toLowerCase() === "in" || match[1]!.toLowerCase() === "after"
-    found.push(until(WrittenTime.dateIn(rest), now) ?? (isSpan ? WrittenTime.durationIn(rest) : undefined))
+    found.add(found.until(WrittenTime.dateIn(rest)) ?? (isSpan ? WrittenTime.durationIn(rest) : undefined))
   }
-  return found
 }

@@ -43,7 +43,7 @@ export interface Scopes {
  */
 export type Place = "key" | "access" | "model" | "quality" | "provider" | "region"
 
-/** Throws a `RangeError` for a name that says nothing. */
+/** @internal Throws a `RangeError` for a name that says nothing. */
 export const check = (where: string, scopes: Scopes): void => {
   for (const name of names) {
     const given = scopes[name]
@@ -55,7 +55,7 @@ export const check = (where: string, scopes: Scopes): void => {
 
 const names = ["provider", "model", "key", "region"] as const
 
-/** The circuits that a call asks, by place and name, in the order in which it asks them. */
+/** @internal The circuits that a call asks, by place and name, in the order in which it asks them. */
 export const circuitsOf = (scopes: Scopes): ReadonlyArray<readonly [place: Place, name: string]> => {
   const { key, model, region } = scopes
   const provider = part(scopes.provider)
@@ -72,12 +72,14 @@ export const circuitsOf = (scopes: Scopes): ReadonlyArray<readonly [place: Place
   return circuits
 }
 
-/** The place that a model's troubles spread to: its region, or where none is given its provider. */
+/** @internal The place that a model's troubles spread to: its region, or where none is given its provider. */
 export const hostOf = (scopes: Scopes): Place => scopes.region === undefined ? "provider" : "region"
 
 /**
  * The one circuit that hears an outcome which does not speak well of all: that of the outcome's scope, or the next wider
  * one where the call did not name it.
+ *
+ * @internal
  */
 export const hearerOf = (outcome: LlmOutcome.LlmOutcome, scopes: Scopes): Place | undefined => {
   const { key, model } = scopes

@@ -51,16 +51,12 @@ export const fromHttp = (response: {
   readonly headers?: HttpHeaders.Input | undefined
   readonly body?: unknown
 }, now?: number): Signal => {
-  const body = Untrusted.content(Untrusted.get(response, "body"))
-  return make({
-    error: response,
-    status: Untrusted.get(response, "status"),
-    headers: HttpHeaders.read(Untrusted.get(response, "headers")),
-    bodies: [body],
-    pages: [Untrusted.get(response, "body")],
-    wrappers: [],
-    now
-  })
+  const body = Untrusted.get(response, "body")
+  const facts = start(HttpHeaders.read(Untrusted.get(response, "headers")))
+  facts.status = Untrusted.get(response, "status")
+  addBody(facts, Untrusted.content(body))
+  facts.pages.push(body)
+  return signalOf(response, facts, nothing, now)
 }
 
 /**
@@ -71,20 +67,41 @@ export const fromHttp = (response: {
  */
 export const fromError = (error: unknown, now?: number): Signal => {
   if (typeof error === "string") {
-    const bodies = [Untrusted.content(error)]
-    return make({ error, status: undefined, headers: {}, bodies, pages: [error], wrappers: [], now })
+    const facts = start({})
+    addBody(facts, Untrusted.content(error))
+    facts.pages.push(error)
+    return signalOf(error, facts, nothing, now)
   }
   const chain = causes(error)
-  const headers = chain.flatMap(headersIn).map(HttpHeaders.read).find((headers) => Object.keys(headers).length > 0)
-  return make({
-    error,
-    status: chain.flatMap(statusesIn).find(ErrorBody.isStatus),
-    headers: headers ?? {},
-    bodies: chain.flatMap(bodiesIn).map(Untrusted.content).filter((body) => body !== undefined),
-    pages: chain.flatMap((error) => [Untrusted.get(error, "responseBody"), Untrusted.get(error, "message")]),
-    wrappers: chain,
-    now
-  })
+  const facts = start(headersOf(chain))
+  for (const link of chain) {
+    facts.status ??= statusOf(link)
+    addBodies(facts, link)
+    facts.pages.push(Untrusted.get(link, "responseBody"), Untrusted.get(link, "message"))
+  }
+  return signalOf(error, facts, chain, now)
+}
+
+const nothing: ReadonlyArray<never> = []
+
+/** What has been gathered so far. */
+interface Facts {
+  status: unknown
+  readonly headers: HttpHeaders.HttpHeaders
+  readonly codes: Array<string>
+  readonly bodies: Array<unknown>
+  /** The objects in the bodies that may describe the error. */
+  readonly answers: Array<unknown>
+  /** Where a page may be, however long it is. */
+  readonly pages: Array<unknown>
+}
+
+const start = (headers: HttpHeaders.HttpHeaders): Facts => {
+  const codes: Array<string> = []
+  // Amazon names the error, Azure the reason for a 429.
+  ErrorBody.addCode(headers["x-ms-throttle-reason"], codes)
+  ErrorBody.addCode(headers["x-amzn-errortype"]?.split(":")[0], codes)
+  return { status: undefined, headers, codes, bodies: [], answers: [], pages: [] }
 }
 
 const mostCauses = 12
@@ -93,46 +110,82 @@ const mostCauses = 12
 const causes = (error: unknown): ReadonlyArray<unknown> => {
   const found: Array<unknown> = [error]
   for (let index = 0; index < found.length && found.length < mostCauses; index++) {
-    const wrapped = [
-      Untrusted.get(found[index], "reason"),
-      Untrusted.get(found[index], "lastError"),
-      Untrusted.get(found[index], "cause"),
-      Untrusted.items(Untrusted.get(found[index], "errors")).at(-1)
-    ]
-    for (const cause of wrapped) {
-      if ((Untrusted.isObject(cause) || typeof cause === "string") && !found.includes(cause)) found.push(cause)
-    }
+    const link = found[index]
+    addCause(Untrusted.get(link, "reason"), found)
+    addCause(Untrusted.get(link, "lastError"), found)
+    addCause(Untrusted.get(link, "cause"), found)
+    addCause(Untrusted.items(Untrusted.get(link, "errors")).at(-1), found)
   }
-  // A reason that is a word, as in `RetryError.reason`, is a code and not an error.
-  return found.filter((cause, index) => index === 0 || Untrusted.isObject(cause) || /[\s{]/.test(cause as string))
+  return found
 }
 
-const statusesIn = (error: unknown): ReadonlyArray<unknown> => [
-  Untrusted.get(error, "status"),
-  Untrusted.get(error, "statusCode"),
-  Untrusted.at(error, "response", "status"),
-  Untrusted.at(error, "http", "response", "status"),
-  Untrusted.at(error, "$metadata", "httpStatusCode")
-]
+// A reason that is a word, as in `RetryError.reason`, is a code and not an error.
+const addCause = (cause: unknown, found: Array<unknown>): void => {
+  const isCause = Untrusted.isObject(cause) || (typeof cause === "string" && /[\s{]/.test(cause))
+  if (isCause && !found.includes(cause)) found.push(cause)
+}
 
-const headersIn = (error: unknown): ReadonlyArray<unknown> => [
-  Untrusted.get(error, "headers"),
-  Untrusted.get(error, "responseHeaders"),
-  Untrusted.at(error, "response", "headers"),
-  Untrusted.at(error, "http", "response", "headers")
-]
+const statusOf = (link: unknown): number | undefined => {
+  const response = Untrusted.get(link, "response")
+  const http = Untrusted.get(link, "http")
+  return statusIn(link, "status") ?? statusIn(link, "statusCode") ?? statusIn(response, "status") ??
+    statusIn(Untrusted.get(http, "response"), "status") ?? statusIn(Untrusted.get(link, "$metadata"), "httpStatusCode")
+}
 
-const bodiesIn = (error: unknown): ReadonlyArray<unknown> => [
-  // What was never thrown is no error but the provider's data, as streams hand it over
-  Untrusted.get(error, "stack") === undefined ? error : undefined,
-  Untrusted.get(error, "responseBody"),
-  Untrusted.at(error, "http", "body"),
-  Untrusted.at(error, "response", "data"),
-  Untrusted.get(error, "data"),
-  Untrusted.get(error, "body"),
-  Untrusted.get(error, "error"),
-  jsonIn(Untrusted.textAt(error, "message"))
-]
+const statusIn = (holder: unknown, key: string): number | undefined => {
+  const status = Untrusted.get(holder, key)
+  return ErrorBody.isStatus(status) ? status : undefined
+}
+
+const headersOf = (chain: ReadonlyArray<unknown>): HttpHeaders.HttpHeaders => {
+  for (const link of chain) {
+    const found = headersIn(link, "headers") ?? headersIn(link, "responseHeaders") ??
+      headersIn(Untrusted.get(link, "response"), "headers") ??
+      headersIn(Untrusted.at(link, "http", "response"), "headers")
+    if (found !== undefined) return found
+  }
+  return {}
+}
+
+const headersIn = (holder: unknown, key: string): HttpHeaders.HttpHeaders | undefined => {
+  const headers = Untrusted.get(holder, key)
+  const found = headers === undefined ? {} : HttpHeaders.read(headers)
+  for (const _ in found) return found
+  return undefined
+}
+
+const addBodies = (facts: Facts, link: unknown): void => {
+  // What was never thrown is no error but the provider's data, as streams hand it over.
+  if (!isThrown(link)) addBody(facts, Untrusted.content(link))
+  let isRead = false
+  const add = (body: unknown): void => {
+    if (body !== undefined && addBody(facts, Untrusted.content(body))) isRead = true
+  }
+  add(Untrusted.get(link, "responseBody"))
+  add(Untrusted.at(link, "http", "body"))
+  add(Untrusted.at(link, "response", "data"))
+  add(Untrusted.get(link, "data"))
+  add(Untrusted.get(link, "body"))
+  add(Untrusted.get(link, "error"))
+  // A client that has read the body has nothing new in its message.
+  if (!isRead) addBody(facts, jsonIn(Untrusted.textAt(link, "message")))
+}
+
+const isThrown = (value: unknown): boolean => Untrusted.has(value, "stack")
+
+/** Adds a body, and says whether it is a provider's, which names a problem and has words for it. */
+const addBody = ({ answers, bodies, codes }: Facts, body: unknown): boolean => {
+  if (body === undefined) return false
+  bodies.push(body)
+  const { length } = codes
+  const layers = ErrorBody.layers(body)
+  for (const layer of layers) {
+    if (answers.includes(layer)) continue
+    answers.push(layer)
+    ErrorBody.addCodes(layer, codes)
+  }
+  return codes.length > length && !isThrown(body) && layers.some((layer) => ErrorBody.message(layer) !== undefined)
+}
 
 // `@google/genai` has the whole body for its message, others put the status in front of it.
 const jsonIn = (message: string | undefined): unknown => {
@@ -145,50 +198,94 @@ const jsonIn = (message: string | undefined): unknown => {
 // These say of themselves only that something went wrong.
 const wrapperNames: ReadonlyArray<unknown> = ["UnknownError", "AI_RetryError", "AiError"]
 
-interface Facts {
-  readonly error: unknown
-  readonly status: unknown
-  readonly headers: HttpHeaders.HttpHeaders
-  readonly bodies: ReadonlyArray<unknown>
-  /** Where a page may be, however long it is. */
-  readonly pages: ReadonlyArray<unknown>
-  readonly wrappers: ReadonlyArray<unknown>
-  readonly now: number | undefined
-}
-
-const make = ({ bodies, error, headers, now, pages, status, wrappers }: Facts): Signal => {
-  const answers = bodies.flatMap(ErrorBody.layers)
-  const told = [...codesIn(headers), ...answers.flatMap(ErrorBody.codes)]
-  const metadata = wrappers.flatMap((wrapper) => {
-    const record = Untrusted.get(wrapper, "metadata")
-    return Untrusted.keys(record).flatMap((provider) => ErrorBody.codes(Untrusted.get(record, provider)))
-  })
-  const names = wrappers.flatMap(namesIn)
-  const coded = [...told, ...metadata, ...wrappers.flatMap(ErrorBody.codes)]
-  const texts = [
-    ...answers.map(ErrorBody.message),
-    ...bodies.map(Untrusted.text),
-    ...wrappers.filter((wrapper, index) => !isWrapper(wrapper) || index === wrappers.length - 1).map(ErrorBody.message),
-    ...wrappers.map(Untrusted.text)
-  ].filter((text) => text !== undefined)
+const signalOf = (
+  error: unknown,
+  { answers, bodies, codes, headers, pages, status }: Facts,
+  chain: ReadonlyArray<unknown>,
+  now: number | undefined
+): Signal => {
+  const told = codes.length
+  for (const link of chain) addMetadata(link, codes)
+  for (const link of chain) ErrorBody.addCodes(link, codes)
+  const types = typesIn([...answers, ...chain])
+  const code = codes.find((code) => !types.includes(code))
+  for (const link of chain) addNames(link, codes)
+  const texts = textsOf(answers, bodies, chain)
   const words = texts.filter((text) => !Untrusted.isPage(text))
-  const inner = answers.map(ErrorBody.status).find((status) => status !== undefined)
-  const types = [...answers, ...wrappers].map((holder) => Untrusted.textAt(holder, "type")?.toLowerCase())
-  const hint = RetryHint.read({ headers, bodies: [...bodies, ...wrappers], texts: words, now })
+  const answered = texts.length > 0 || status !== undefined
   return {
     error,
-    status: inner ?? (ErrorBody.isStatus(status) ? status : wrappers.map(ErrorBody.status).find((status) => status)),
-    code: coded.find((code) => !types.includes(code)),
-    type: types.find((type) => type !== undefined && type !== "error"),
-    codes: [...new Set([...coded, ...names])].slice(0, 64),
+    status: statusAmong(answers) ?? (ErrorBody.isStatus(status) ? status : statusAmong(chain)),
+    code,
+    type: types.find((type) => type !== "error"),
+    codes,
     // of what is too long to read, the beginning: nobody else should have to cut it, or to look for keys in it
-    message: words[0] ?? (texts.length > 0 || status !== undefined ? undefined : beginning(pages)),
+    message: words[0] ?? (answered ? undefined : beginning(pages)),
     headers,
     body: bodies[0],
-    isStructured: told.length > 0 || answers.some((answer) => ErrorBody.message(answer) !== undefined),
-    isPage: [...texts, ...pages].some(Untrusted.isPage),
-    retryAfter: longest([hint, ...wrappers.flatMap((wrapper) => waitsIn(wrapper, RetryHint.instantOf(now, headers)))])
+    isStructured: told > 0 || answers.some((answer) => ErrorBody.message(answer) !== undefined),
+    isPage: words.length < texts.length || pages.some(Untrusted.isPage),
+    retryAfter: hintOf(answers, chain, headers, words, now)
   }
+}
+
+const hintOf = (
+  answers: ReadonlyArray<unknown>,
+  chain: ReadonlyArray<unknown>,
+  headers: HttpHeaders.HttpHeaders,
+  texts: ReadonlyArray<string>,
+  now: number | undefined
+): Duration.Duration | undefined => {
+  const errors = [...answers]
+  for (const link of chain) {
+    for (const layer of ErrorBody.layers(link)) if (!errors.includes(layer)) errors.push(layer)
+  }
+  let hint = RetryHint.read({ headers, errors, texts, now })
+  for (const link of chain) {
+    // Effect's own errors carry the hint decoded: a duration, or the instant when a quota is back.
+    const wait = Untrusted.get(link, "retryAfter")
+    if (isDuration(wait)) hint = longer(hint, wait)
+    const back = Untrusted.at(link, "resetAt", "epochMilliseconds")
+    const clock = typeof back === "number" ? RetryHint.instantOf(now, headers) : undefined
+    if (clock !== undefined && (back as number) >= clock) hint = longer(hint, Duration.millis((back as number) - clock))
+  }
+  return hint
+}
+
+/** All that was said, the provider's own words first. */
+const textsOf = (
+  answers: ReadonlyArray<unknown>,
+  bodies: ReadonlyArray<unknown>,
+  chain: ReadonlyArray<unknown>
+): ReadonlyArray<string> => {
+  const texts = new Set<string>()
+  const add = (text: string | undefined) => {
+    if (text !== undefined) texts.add(text)
+  }
+  for (const answer of answers) add(ErrorBody.message(answer))
+  for (const body of bodies) add(Untrusted.text(body))
+  chain.forEach((link, index) => {
+    if (index === chain.length - 1 || !isWrapper(link)) add(ErrorBody.message(link))
+  })
+  for (const link of chain) add(Untrusted.text(link))
+  return [...texts]
+}
+
+const typesIn = (holders: ReadonlyArray<unknown>): ReadonlyArray<string> => {
+  const types: Array<string> = []
+  for (const holder of holders) {
+    const type = Untrusted.textAt(holder, "type")
+    if (type !== undefined) types.push(type.toLowerCase())
+  }
+  return types
+}
+
+const statusAmong = (holders: ReadonlyArray<unknown>): number | undefined => {
+  for (const holder of holders) {
+    const status = ErrorBody.status(holder)
+    if (status !== undefined) return status
+  }
+  return undefined
 }
 
 const beginning = (pages: ReadonlyArray<unknown>): string | undefined => {
@@ -196,31 +293,21 @@ const beginning = (pages: ReadonlyArray<unknown>): string | undefined => {
   return text === undefined || Untrusted.isPage(text) ? undefined : text.slice(0, 2048)
 }
 
-// Amazon names the error, Azure the reason for a 429.
-const codesIn = (headers: HttpHeaders.HttpHeaders): ReadonlyArray<string> =>
-  [headers["x-ms-throttle-reason"], headers["x-amzn-errortype"]?.split(":")[0]]
-    .filter((code) => code !== undefined && code !== "")
-    .map((code) => code!.toLowerCase())
+// Effect's errors carry what a provider told beside the error, by the provider's name.
+const addMetadata = (link: unknown, codes: Array<string>): void => {
+  const metadata = Untrusted.get(link, "metadata")
+  for (const provider of Untrusted.keys(metadata)) ErrorBody.addCodes(Untrusted.get(metadata, provider), codes)
+}
 
-const namesIn = (error: unknown): ReadonlyArray<string> =>
-  [
-    Untrusted.textAt(error, "_tag"),
-    Untrusted.textAt(error, "name"),
-    Untrusted.get(error, "isBrokenCircuitError") === true ? "BrokenCircuitError" : undefined
-  ].filter((name) => name !== undefined && name !== "Error" && name.length <= 128).map((name) => name!.toLowerCase())
+const addNames = (link: unknown, codes: Array<string>): void => {
+  for (const name of [Untrusted.get(link, "_tag"), Untrusted.get(link, "name")]) {
+    if (name !== "Error") ErrorBody.addCode(name, codes)
+  }
+  if (Untrusted.get(link, "isBrokenCircuitError") === true) ErrorBody.addCode("BrokenCircuitError", codes)
+}
 
 const isWrapper = (error: unknown): boolean =>
   wrapperNames.includes(Untrusted.get(error, "_tag")) || wrapperNames.includes(Untrusted.get(error, "name"))
-
-// Effect's own errors carry the hint decoded: a duration, or the instant when a quota is back.
-const waitsIn = (error: unknown, now: number | undefined): ReadonlyArray<Duration.Duration | undefined> => {
-  const wait = Untrusted.get(error, "retryAfter")
-  const back = Untrusted.at(error, "resetAt", "epochMilliseconds")
-  return [
-    isDuration(wait) ? wait : undefined,
-    typeof back === "number" && now !== undefined && back >= now ? Duration.millis(back - now) : undefined
-  ]
-}
 
 const isDuration = (value: unknown): value is Duration.Duration => {
   try {
@@ -230,6 +317,9 @@ const isDuration = (value: unknown): value is Duration.Duration => {
   }
 }
 
-const longest = (waits: ReadonlyArray<Duration.Duration | undefined>): Duration.Duration | undefined =>
-  waits.filter((wait) => wait !== undefined && Duration.isLessThanOrEqualTo(wait, Duration.days(31)))
-    .reduce((longest, wait) => longest === undefined ? wait : Duration.max(longest, wait!), undefined)
+const furthest = Duration.days(31)
+
+const longer = (hint: Duration.Duration | undefined, wait: Duration.Duration | undefined) => {
+  if (wait === undefined || Duration.isGreaterThan(wait, furthest)) return hint
+  return hint === undefined ? wait : Duration.max(hint, wait)
+}

@@ -16,7 +16,7 @@ interface Standing {
   inDoubt: boolean
 }
 
-/** Who is trusted, by the circuit that hears of the key. */
+/** @internal Who is trusted, by the circuit that hears of the key. */
 export class Trust {
   private readonly standings = new WeakMap<BreakerImpl, Standing>()
 

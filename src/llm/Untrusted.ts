@@ -20,6 +20,25 @@ export const get = (value: unknown, key: string): unknown => {
   }
 }
 
+/** Whether there is such a property, without a look at it: the stack of an error is written when it is first read. */
+export const has = (value: unknown, key: string): boolean => {
+  try {
+    return isObject(value) && key in value
+  } catch {
+    return false
+  }
+}
+
+/** A property of the object's own that is no getter: the getters of some answers start to read a stream. */
+export const own = (value: unknown, key: string): unknown => {
+  if (!isObject(value)) return undefined
+  try {
+    return Object.getOwnPropertyDescriptor(value, key)?.value as unknown
+  } catch {
+    return undefined
+  }
+}
+
 /** A property at the end of a path. */
 export const at = (value: unknown, ...path: ReadonlyArray<string>): unknown => path.reduce(get, value)
 
@@ -34,22 +53,25 @@ export const text = (value: unknown): string | undefined =>
 /** Text of one property. */
 export const textAt = (value: unknown, key: string): string | undefined => text(get(value, key))
 
+const none: ReadonlyArray<never> = []
+
 /** The elements of an array, the first few of them. */
 export const items = (value: unknown): ReadonlyArray<unknown> => {
   try {
-    return Array.isArray(value) ? value.slice(0, longestList) : []
+    return Array.isArray(value) ? value.slice(0, longestList) : none
   } catch {
-    return []
+    return none
   }
 }
 
 /** The own keys of an object, the first few of them; a list or bytes, which may have millions, have none. */
 export const keys = (value: unknown, most = longestList): ReadonlyArray<string> => {
   try {
-    const isPlain = isObject(value) && !Array.isArray(value) && !ArrayBuffer.isView(value)
-    return isPlain ? Object.keys(value).slice(0, most) : []
+    if (!isObject(value) || Array.isArray(value) || ArrayBuffer.isView(value)) return none
+    const all = Object.keys(value)
+    return all.length > most ? all.slice(0, most) : all
   } catch {
-    return []
+    return none
   }
 }
 
@@ -91,5 +113,8 @@ const decoded = (body: object): unknown => {
 }
 
 /** Whether text is a page for people rather than an answer for programs. */
-export const isPage = (value: unknown): boolean =>
-  typeof value === "string" && /<(?:!doctype html|html|head|body)\b/i.test(value.slice(0, 1024))
+export const isPage = (value: unknown): boolean => {
+  if (typeof value !== "string") return false
+  const beginning = value.slice(0, 1024)
+  return beginning.includes("<") && /<(?:!doctype html|html|head|body)\b/i.test(beginning)
+}

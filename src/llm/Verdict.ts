@@ -13,35 +13,39 @@
  */
 export type Scope = "request" | "model" | "key" | "provider"
 
+/** Every kind of trouble there is. */
+export const kinds = [
+  "overloaded",
+  "server",
+  "network",
+  "timeout",
+  "truncated",
+  "empty",
+  "bad-response",
+  "rate-limit",
+  "quota",
+  "auth",
+  "permission",
+  "billing",
+  "model-gone",
+  "context-length",
+  "content-policy",
+  "invalid-request",
+  "too-large",
+  "conflict",
+  "gateway",
+  "quality",
+  "cancelled",
+  "unknown"
+] as const
+
 /**
  * What went wrong, in one word for people and metrics.
  *
  * @category models
  * @since 0.1.0
  */
-export type Kind =
-  | "overloaded"
-  | "server"
-  | "network"
-  | "timeout"
-  | "truncated"
-  | "empty"
-  | "bad-response"
-  | "rate-limit"
-  | "quota"
-  | "auth"
-  | "permission"
-  | "billing"
-  | "model-gone"
-  | "context-length"
-  | "content-policy"
-  | "invalid-request"
-  | "too-large"
-  | "conflict"
-  | "gateway"
-  | "quality"
-  | "cancelled"
-  | "unknown"
+export type Kind = typeof kinds[number]
 
 /** Where the end of a quota can be told from the calendar. */
 export type Until = "next month" | "midnight in California"

@@ -14,14 +14,23 @@ const secrets: ReadonlyArray<RegExp> = [
   /\b(?=[A-Za-z]{0,128}[0-9])[A-Za-z0-9]{32,}\b/g
 ]
 
+// How each of them begins, in one pattern: hardly any text has one, and to look for all of them takes long.
+const mayBeSecret =
+  /\*{3}|\b(?:(?:sk|pk|rk|gsk|xai|hf|pplx|nvapi|r8|fw|csk|tgp)[-_]|ya29|AIza|AKIA|ASIA|eyJ|(?:bearer|basic) |(?:api[ _-]?key|token)(?: provided)?[:=]|[a-z0-9]{32})/i
+
 /** The text as it may be shown; `undefined` if nothing is left of it. */
 export const shown = (text: string | undefined): string | undefined => {
   if (text === undefined) return undefined
   // Far more than is shown, so that a key across the cut is still seen as one.
-  const line = text.slice(0, longest * 4).replaceAll(/[\s\p{Cc}\p{Cf}]+/gu, " ").trim()
-  const clean = secrets.reduce((line, secret) => line.replaceAll(secret, "[redacted]"), line)
+  const line = onOneLine(text.slice(0, longest * 4))
+  const clean = mayBeSecret.test(line)
+    ? secrets.reduce((line, secret) => line.replaceAll(secret, "[redacted]"), line)
+    : line
   return clean === "" ? undefined : clean.length > longest ? `${clean.slice(0, longest - 1).trimEnd()}…` : clean
 }
+
+const onOneLine = (text: string): string =>
+  /^[!-~]+(?: [!-~]+)*$/.test(text) ? text : text.replaceAll(/[\s\p{Cc}\p{Cf}]+/gu, " ").trim()
 
 const phrases: Readonly<Record<number, string>> = {
   400: "Bad Request",
@@ -49,6 +58,7 @@ const phrases: Readonly<Record<number, string>> = {
 
 /** What stands in for the words of a provider that sent none, or a page of HTML. */
 export const ofStatus = (status: number | undefined, isPage: boolean): string | undefined => {
-  const words = status === undefined ? [] : [status, phrases[status] ?? []].flat()
-  return words.length === 0 && !isPage ? undefined : [...words, isPage ? "(HTML)" : []].flat().join(" ")
+  if (status === undefined) return isPage ? "(HTML)" : undefined
+  const phrase = phrases[status]
+  return `${status}${phrase === undefined ? "" : ` ${phrase}`}${isPage ? " (HTML)" : ""}`
 }

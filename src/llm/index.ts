@@ -1,6 +1,7 @@
 export * as GuardedEmbeddingModel from "./GuardedEmbeddingModel.ts"
 export * as GuardedLanguageModel from "./GuardedLanguageModel.ts"
 export * as LlmBreaker from "./LlmBreaker.ts"
+export * as LlmFallback from "./LlmFallback.ts"
 export * as LlmOutcome from "./LlmOutcome.ts"
 export * as LlmStream from "./LlmStream.ts"
 export * as ModelError from "./ModelError.ts"

@@ -104,11 +104,11 @@ export type Limit = Storm | Recovering | Concurrency | Quota
  *
  * const program = Effect.gen(function*() {
  *   const provider = yield* FakeProvider.make({
- *     script: [{ for: "1 hour", limits: [Limit.storm({ below: 20, over: "200 millis" })] }]
+ *     script: [{ for: "1 hour", limits: [Limit.storm({ below: 5, over: "1 second" })] }]
  *   })
  *   const ask = Effect.promise(() => fetch(`${provider.baseUrl}/models`)).pipe(Effect.map(({ status }) => status))
- *   const crowd = yield* Effect.all(Array.from({ length: 8 }, () => ask))
- *   yield* Effect.sleep("250 millis")
+ *   const crowd = yield* Effect.all(Array.from({ length: 8 }, () => ask), { concurrency: "unbounded" })
+ *   yield* Effect.sleep("1100 millis")
  *   return [new Set(crowd), yield* ask]
  * })
  *

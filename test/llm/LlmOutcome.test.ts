@@ -426,6 +426,19 @@ describe("fromError, thrown by Node and clients", () => {
     ["an answer of the AI SDK without a body", named("AI_EmptyResponseBodyError"), ["Failure", "empty", "model"]],
     ["an answer of the AI SDK without content", named("AI_NoContentGeneratedError"), ["Failure", "empty", "model"]],
     [
+      "a stream of the AI SDK without an end",
+      named("AI_NoOutputGeneratedError", "No output generated. The model stream ended without a finish chunk."),
+      ["Failure", "truncated", "model"]
+    ],
+    [
+      "an error that the AI SDK takes for an answer of the wrong shape",
+      named("AI_TypeValidationError", "Type validation failed", {
+        statusCode: 200,
+        responseBody: `{"error":{"type":"invalid_request_error","message":"No"}}`
+      }),
+      ["Ignored", "invalid-request", "request"]
+    ],
+    [
       "an answer of the AI SDK that is no JSON",
       named("AI_APICallError", "Invalid JSON response", {
         statusCode: 200,
@@ -722,6 +735,50 @@ describe("classify", () => {
       assert.strictEqual((yield* breaker.state)._tag, "Open")
       assert.strictEqual((yield* breaker.snapshot).lastFailure?.kind, "overloaded")
     }))
+})
+
+describe("an answer that came in one piece", () => {
+  const choice = (finish_reason: string, message: object = { content: "Once" }) => ({
+    choices: [{ index: 0, message, finish_reason }]
+  })
+  const steps = (finishReason: string, rawFinishReason?: string) => ({ steps: [{ finishReason, rawFinishReason }] })
+  const part = (type: string) => ({ output: [{ type: "message", content: [{ type }] }] })
+
+  const rows: ReadonlyArray<readonly [outcome: string, ...answers: ReadonlyArray<object>]> = [
+    ["Success,,model", choice("stop", { content: "Once", refusal: null }), choice("length"), {
+      stop_reason: "end_turn"
+    }],
+    ["Success,,model", steps("stop", "stop"), steps("other"), steps("unknown"), part("output_text"), { choices: [] }],
+    ["Ignored,content-policy,request", choice("content_filter"), choice("stop", { content: null, refusal: "No" })],
+    ["Ignored,content-policy,request", { stop_reason: "refusal" }, part("refusal"), steps("content-filter")],
+    ["Failure,server,model", choice("error"), steps("error"), steps("other", "error")]
+  ]
+
+  it("is judged by how it ended, in the shape of every client", () => {
+    for (const [outcome, ...answers] of rows) {
+      for (const answer of answers) {
+        expect(String(summary(LlmOutcome.classify(Exit.succeed(answer))))).toBe(outcome)
+        expect(String(summary(LlmOutcome.fromHttp({ status: 200, body: JSON.stringify(answer) })))).toBe(outcome)
+      }
+    }
+  })
+
+  it("is judged by its last step alone", () => {
+    const answer = { steps: [{ finishReason: "content-filter" }, { finishReason: "stop" }] }
+    expect(LlmOutcome.classify(Exit.succeed(answer))._tag).toBe("Success")
+  })
+
+  it("is not asked through getters, which may start to read a stream", () => {
+    let asked = false
+    const answer = {
+      get steps() {
+        asked = true
+        return []
+      }
+    }
+    expect(LlmOutcome.classify(Exit.succeed(answer))._tag).toBe("Success")
+    expect(asked).toBe(false)
+  })
 })
 
 describe("fromFinishReason", () => {

@@ -31,7 +31,7 @@ interface Reading {
 /** Reads one answer under a breaker; `whenText` waits until so much of it is there. */
 const read = (fault: Fault.Fault | "none", options?: Omit<LlmStream.Options<object>, "reader">) =>
   Effect.gen(function*() {
-    const provider = yield* FakeProvider.make()
+    const provider = yield* FakeProvider.make({ allowHeader: true })
     const breaker = yield* Breaker.make({ name: "openai", tripPolicy: TripPolicy.never })
     const reports: Array<LlmStream.Report> = []
     let text = ""
@@ -147,7 +147,7 @@ describe("a guarded answer of the openai client over HTTP", () => {
       Effect.gen(function*() {
         const { provider, reading } = yield* read(hanging[deadline], { [deadline]: "10 seconds" })
         const fiber = yield* Effect.forkChild(reading, { startImmediately: true })
-        yield* provider.awaitJournal((entries) => entries.length === 1)
+        yield* provider.awaitJournal(([entry]) => entry?.fault !== undefined)
         yield* TestClock.adjust(9999)
         const still = fiber.pollUnsafe()
         yield* TestClock.adjust(1)
@@ -180,7 +180,7 @@ describe("a guarded answer of the openai client over HTTP", () => {
 
   it.effect("that the reader leaves early is a Success, and the request is given up", () =>
     Effect.gen(function*() {
-      const provider = yield* FakeProvider.make()
+      const provider = yield* FakeProvider.make({ allowHeader: true })
       const breaker = yield* Breaker.make({ name: "openai" })
       const chunks = yield* ask(provider, Fault.stallAfter({ tokens: 2 })).pipe(
         LlmStream.guard({ reader: PartReader.openAiChat }),
@@ -197,7 +197,7 @@ describe("a guarded answer of the openai client over HTTP", () => {
 
   it.effect("measures what the provider takes: the first word, and each token", () =>
     Effect.gen(function*() {
-      const provider = yield* FakeProvider.make()
+      const provider = yield* FakeProvider.make({ allowHeader: true })
       yield* provider.setHealth({ latency: "2 seconds", tokens: 21, tokenEvery: "100 millis" })
       const reports: Array<LlmStream.Report> = []
       const first = yield* Deferred.make<void>()
@@ -213,7 +213,7 @@ describe("a guarded answer of the openai client over HTTP", () => {
         Stream.runDrain
       )
       const fiber = yield* Effect.forkChild(reading, { startImmediately: true })
-      yield* provider.awaitJournal((entries) => entries.length === 1)
+      yield* provider.awaitJournal(([entry]) => entry?.model !== undefined)
       yield* TestClock.adjust("2 seconds")
       for (let token = 1; token <= 21; token++) {
         yield* TestClock.adjust("100 millis")

@@ -155,6 +155,17 @@ describe("LlmStream", () => {
         ])
       }))
 
+    it.effect("is Ignored when it is a refusal, which its provider ends as any answer", () =>
+      Effect.gen(function*() {
+        const no = { ...say("No"), refused: true }
+        const refused = yield* watch(parts(no, say(", sorry"), finish("stop")))
+        const cut = yield* watch(parts(no))
+
+        assert.deepStrictEqual<unknown>(refused.exit, Exit.void)
+        assert.deepStrictEqual([refused.vote._tag, refused.vote.kind], ["Ignored", "content-policy"])
+        assert.deepStrictEqual([cut.vote._tag, cut.vote.kind], ["Failure", "truncated"])
+      }))
+
     it.effect("ends where the stream ends, for a reader that says so", () =>
       Effect.gen(function*() {
         const text: PartReader.Reader<Part> = { ...reader, wholeAt: "end" }

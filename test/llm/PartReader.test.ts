@@ -176,13 +176,18 @@ describe("PartReader", () => {
       })
     })
 
+    it("tells the words of a refusal from those of an answer", () => {
+      assert.isTrue(chunk(chat({ refusal: "No" })).refused)
+      assert.isFalse(chunk(chat({ content: "No", refusal: null })).refused)
+    })
+
     it("reads an error that a client handed on as a chunk", () => {
       assert.deepStrictEqual(chunk({ error: { code: 502, message: "down" } }).error, { code: 502, message: "down" })
     })
 
     it.effect("reads what the client makes of an answer, whole and cut", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const client = new OpenAI({ apiKey: "sk-any", baseURL: provider.baseUrl, maxRetries: 0, logLevel: "off" })
         const ask = (fault: Fault.Fault | "none") =>
           Effect.flatMap(
@@ -209,7 +214,7 @@ describe("PartReader", () => {
 
     it("takes every kind of delta for content, and no other event", () => {
       assert.deepStrictEqual(event({ type: "response.output_text.delta", delta: "Hello" }), content(5))
-      assert.deepStrictEqual(event({ type: "response.refusal.delta", delta: "No" }), content(2))
+      assert.deepStrictEqual(event({ type: "response.refusal.delta", delta: "No" }), { ...content(2), refused: true })
       assert.deepStrictEqual(event({ type: "response.function_call_arguments.delta", delta: "{}" }), content(2))
       assert.deepStrictEqual(event({ type: "response.reasoning_summary_text.delta", delta: "Hm" }), content(2, true))
       assert.deepStrictEqual(event({ type: "response.audio.delta", delta: "UklGRg==" }), { content: 0 })
@@ -320,6 +325,7 @@ describe("PartReader", () => {
         tool_use: "tool-calls",
         pause_turn: "pause",
         refusal: "content-filter",
+        error: "error",
         of_tomorrow: "other"
       }
 
@@ -410,6 +416,8 @@ describe("PartReader", () => {
       assert.isUndefined(finish("other"))
       assert.isUndefined(finish({ unified: "other", raw: undefined }))
       assert.strictEqual(finish("other", "eos_token"), "other")
+      assert.strictEqual(finish("other", "error"), "error")
+      assert.strictEqual(finish({ unified: "other", raw: "error" }), "error")
       assert.strictEqual(finish("error"), "error")
       assert.strictEqual(finish(undefined), "unknown")
     })
@@ -428,7 +436,7 @@ describe("PartReader", () => {
 
     it.effect("reads what `ai` makes of OpenAI's answers: whole, cut, and with an error inside", () =>
       Effect.gen(function*() {
-        const provider = yield* FakeProvider.make()
+        const provider = yield* FakeProvider.make({ allowHeader: true })
         const model = createOpenAI({ apiKey: "sk-any", baseURL: provider.baseUrl }).chat("gpt-test")
         const ask = (fault: Fault.Fault | "none") => fullStream(model, Fault.header(fault))
         const broken = yield* ask(Fault.errorChunk({ after: 2, message: "down" }))

@@ -90,6 +90,34 @@ describe("fromError", () => {
     }
   })
 
+  it("does not ask for the stack of an error, which is written only when somebody does", () => {
+    let asked = 0
+    const error = Object.defineProperty(new Error("429 Slow down"), "stack", {
+      get: () => {
+        asked++
+        return ""
+      }
+    })
+    expect(Signal.fromError(error).body).toBe(undefined)
+    expect(asked).toBe(0)
+  })
+
+  it("takes no hint from a page, wherever it stands", () => {
+    const words = "Please try again in 5 seconds."
+    expect(Signal.fromError(new Error(`502 ${words}`)).retryAfter).toEqual(Duration.seconds(5))
+    expect(Signal.fromError(new Error(`502 ${page(words)}`)).retryAfter).toBe(undefined)
+    expect(Signal.fromError({ error: { message: page(words) } }).retryAfter).toBe(undefined)
+  })
+
+  it("reads the body in a message where the client did not read it, whatever else the client made of it", () => {
+    const message = `503 {"error":{"code":"slow_down","message":"Slow"}}`
+    const codes = (more: object) => Signal.fromError(Object.assign(new Error(message), more)).codes
+    expect(codes({})).toEqual(["slow_down"])
+    expect(codes({ error: { code: 503 } })).toEqual(["slow_down"])
+    expect(codes({ error: new TypeError("a wrapped one") })).toEqual(["slow_down"])
+    expect(codes({ error: { code: "slow_down", message: "Slow" } })).toEqual(["slow_down"])
+  })
+
   it("reads properties that are inherited or computed", () => {
     class Odd {
       get status() {

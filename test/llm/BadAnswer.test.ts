@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as WholeAnswer from "../../src/llm/WholeAnswer.ts"
+import * as BadAnswer from "../../src/llm/BadAnswer.ts"
 
 const chat = (message: object, finish_reason: string | null = "stop") => ({ choices: [{ message, finish_reason }] })
 const anthropic = (content: ReadonlyArray<unknown>, stop_reason = "end_turn") => ({
@@ -66,22 +66,22 @@ const fine: Record<string, unknown> = {
   "choices of nulls": { choices: [null] }
 }
 
-describe("WholeAnswer", () => {
+describe("BadAnswer", () => {
   for (const [what, answer] of Object.entries(bad)) {
-    it(`is bad: ${what}`, () => assert.isTrue(WholeAnswer.isBad(answer)))
+    it(`is bad: ${what}`, () => assert.isTrue(BadAnswer.isBad(answer)))
   }
   for (const [what, answer] of Object.entries(fine)) {
-    it(`is not bad: ${what}`, () => assert.isFalse(WholeAnswer.isBad(answer)))
+    it(`is not bad: ${what}`, () => assert.isFalse(BadAnswer.isBad(answer)))
   }
 
   it("never reads a getter: that of a stream may start it", () => {
     let read = 0
     const lazy = (key: string) => Object.defineProperty({}, key, { enumerable: true, get: () => ++read })
 
-    for (const key of ["choices", "candidates", "output", "steps", "content"]) WholeAnswer.isBad(lazy(key))
-    WholeAnswer.isBad({ choices: [lazy("message")] })
-    WholeAnswer.isBad(chat(lazy("content")))
-    WholeAnswer.isBad({ content: [lazy("type")] })
+    for (const key of ["choices", "candidates", "output", "steps", "content"]) BadAnswer.isBad(lazy(key))
+    BadAnswer.isBad({ choices: [lazy("message")] })
+    BadAnswer.isBad(chat(lazy("content")))
+    BadAnswer.isBad({ content: [lazy("type")] })
 
     assert.strictEqual(read, 0)
   })
