@@ -59,35 +59,36 @@ export const make = (options: Options = {}): Effect.Effect<
  *
  * Effect lets a request of `embed` that is under way go on when nobody waits for it any more: its outcome counts.
  *
- * **Example** (Three texts, one request)
+ * **Example** (Three texts, one request, and none once it is known to be down)
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { GuardedEmbeddingModel, LlmBreaker } from "effect-breaker/llm"
- * import { EmbeddingModel, Model } from "effect/ai"
+ * import { GuardedEmbeddingModel, ModelError } from "effect-breaker/llm"
+ * import { AiError, EmbeddingModel, Model } from "effect/ai"
  *
+ * const requests: Array<ReadonlyArray<string>> = []
+ * const reason = AiError.reasonFromHttpStatus({ status: 503 })
+ * const down = AiError.make({ module: "OpenAI", method: "embedMany", reason })
  * const Small = Model.make(
  *   "openai",
  *   "text-embedding-3-small",
  *   Layer.effect(
  *     EmbeddingModel.EmbeddingModel,
- *     EmbeddingModel.make({
- *       embedMany: ({ inputs }) =>
- *         Effect.succeed({ results: inputs.map(({ length }) => [length]), usage: { inputTokens: undefined } })
- *     })
+ *     EmbeddingModel.make({ embedMany: ({ inputs }) => Effect.suspend(() => (requests.push(inputs), Effect.fail(down))) })
  *   )
  * )
  *
  * const program = Effect.gen(function*() {
  *   const { embed } = yield* EmbeddingModel.EmbeddingModel
- *   yield* Effect.forEach(["a", "bb", "ccc"], embed, { concurrency: "unbounded" })
- *
- *   const [model] = yield* (yield* LlmBreaker.LlmBreaker).snapshots
- *   console.log([model?.name, model?.successes]) // => ["openai/text-embedding-3-small", 1]
+ *   const three = Effect.forEach(["a", "bb", "ccc"], (text) => Effect.flip(embed(text)), { concurrency: "unbounded" })
+ *   for (let i = 0; i < 5; i++) yield* three
+ *   console.log(requests[0]) // => ["a", "bb", "ccc"]
+ *   console.log(requests.length) // => 5
+ *   return (yield* three).map((error) => ModelError.rejectedOf(error)?.reason)
  * })
  *
- * const Guarded = GuardedEmbeddingModel.layer().pipe(Layer.provide(Small), Layer.provideMerge(LlmBreaker.layer()))
- * await Effect.runPromise(Effect.provide(program, Guarded))
+ * const Guarded = Layer.provide(GuardedEmbeddingModel.layer(), Small)
+ * console.log(await Effect.runPromise(Effect.provide(program, Guarded))) // => ["Open", "Open", "Open"]
  * ```
  *
  * @category layers

@@ -34,7 +34,8 @@ import * as WholeCall from "./WholeCall.ts"
  * - `headers`, `firstContent`, `idle`, `total`: the deadlines, in the model's own time. A whole answer has only `total`.
  * - `slow`: when a streamed answer counts as slow.
  * - `onPartial`: what becomes of an answer that breaks off after content: `"fail"`, the default, or `"keep"`.
- * - `errors`: how errors are read, in streams and in whole answers.
+ * - `errors`: how errors are read. Without it those of a whole answer are read as the `LlmBreaker` in use says, and those
+ *   of a stream as the library does.
  * - `onEnd`: told what was observed of a streamed answer, after the vote.
  *
  * @category models
@@ -197,20 +198,24 @@ export const guarded = (
       )
     }))
   }
-  const made: LanguageModel.LanguageModel = {
+  return marked({
     ...model,
     generateText: answering("generateText") as never,
     generateObject: answering("generateObject") as never,
     streamText: streaming as never
-  }
-  known.add(made)
-  return made
+  })
 }
 
 /** @internal Whether a model stands behind its circuits already. */
 export const isGuarded = (model: LanguageModel.LanguageModel): boolean => known.has(model)
 
-const known = new WeakSet<LanguageModel.LanguageModel>()
+/** @internal Notes that a model does. */
+export const marked = (model: LanguageModel.LanguageModel): LanguageModel.LanguageModel => {
+  known.add(model)
+  return model
+}
+
+const known = /*#__PURE__*/ new WeakSet<LanguageModel.LanguageModel>()
 
 const runsTools = (asked: ToolWatch.Asked): boolean =>
   asked.toolkit !== undefined && asked.disableToolCallResolution !== true

@@ -176,18 +176,18 @@ const reasonOf = ({ kind, message: description, outcome }: StreamBroken): AiErro
   }
 }
 
-const text = Schema.optional(Schema.String)
+const text = /*#__PURE__*/ Schema.optional(Schema.String)
 
-const Data = Schema.Struct({
-  code: Schema.Literal("CircuitRejected"),
+const Data = /*#__PURE__*/ Schema.Struct({
+  code: /*#__PURE__*/ Schema.Literal("CircuitRejected"),
   circuit: Schema.String,
-  reason: Schema.Literals(["Open", "HalfOpen", "Throttled", "Isolated"]),
+  reason: /*#__PURE__*/ Schema.Literals(["Open", "HalfOpen", "Throttled", "Isolated"]),
   // JSON knows no infinity
-  retryAfter: Schema.NullOr(Schema.Finite),
+  retryAfter: /*#__PURE__*/ Schema.NullOr(Schema.Finite),
   since: Schema.Finite,
   generation: Schema.Finite,
-  cause: Schema.Struct({
-    rule: Schema.Literals([
+  cause: /*#__PURE__*/ Schema.Struct({
+    rule: /*#__PURE__*/ Schema.Literals([
       "consecutive",
       "failureRate",
       "slowRate",
@@ -203,7 +203,9 @@ const Data = Schema.Struct({
     limit: Schema.Finite,
     calls: Schema.Finite,
     note: text,
-    failure: Schema.optional(Schema.Struct({ at: Schema.Finite, kind: text, message: text }))
+    failure: /*#__PURE__*/ Schema.optional(
+      /*#__PURE__*/ Schema.Struct({ at: Schema.Finite, kind: text, message: text })
+    )
   })
 })
 
@@ -224,7 +226,7 @@ const dataOf = ({ cause, circuit, generation, reason, retryAfter, since }: Rejec
   return JSON.parse(JSON.stringify(data))
 }
 
-const decode = Schema.decodeUnknownOption(Data)
+const decode = /*#__PURE__*/ Schema.decodeUnknownOption(Data)
 
 const rejectedFrom = (data: unknown): Rejected.CircuitRejected | undefined => {
   const found = Option.getOrUndefined(decode(data))

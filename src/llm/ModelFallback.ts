@@ -36,7 +36,7 @@ import * as WholeCall from "./WholeCall.ts"
  * **Details**
  *
  * `name` is what reports call it; without it, its provider and its model. The other options come before those of the
- * ladder. A model that is guarded already is taken as it is.
+ * ladder. A model that is guarded already is taken as it is, and so is another ladder.
  *
  * @category models
  * @since 0.1.0
@@ -236,7 +236,7 @@ export const withReports = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effec
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-const Reports = Context.Reference<Array<Report> | undefined>("effect-breaker/llm/ModelFallback/Reports", {
+const Reports = /*#__PURE__*/ Context.Reference<Array<Report> | undefined>("effect-breaker/llm/ModelFallback/Reports", {
   defaultValue: () => undefined
 })
 
@@ -310,12 +310,12 @@ const ladderOf = (ladder: Ladder): LanguageModel.LanguageModel => {
     Effect.flatMap(climbing(options), (climb) => climb.answer(method, ladder.steps[0]!))
   const streaming: Streams = (options) =>
     Stream.unwrap(Effect.map(climbing(options), (climb) => climb.stream(ladder.steps[0]!)))
-  return {
+  return GuardedLanguageModel.marked({
     ...ladder.steps[0]!.model,
     generateText: answering("generateText") as never,
     generateObject: answering("generateObject") as never,
     streamText: streaming as never
-  }
+  })
 }
 
 /** One call on its way down the ladder. */
@@ -363,7 +363,8 @@ class Climb {
         // Nothing comes before the first content: an answer without any comes as a whole, at its end.
         Stream.mapArrayEffect((parts) => {
           if (begun) return Effect.succeed(parts)
-          const next = this.afterAnswer(step, { content: parts }, watch)
+          const isWhole = parts.some(({ type }) => type === "finish")
+          const next = isWhole ? this.afterAnswer(step, { content: parts }, watch) : undefined
           if (next !== undefined) return Effect.fail(new GoOn(next))
           begun = true
           return Effect.as(this.report(step.name), parts)

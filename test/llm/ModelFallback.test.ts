@@ -404,6 +404,18 @@ describe("ModelFallback", () => {
         assert.deepStrictEqual(asked, ["a", "b", "a", "b", "a", "b", "a", "b", "a", "b", "b"])
       }))
 
+    it.effect("may be a ladder of their own", () =>
+      Effect.gen(function*() {
+        const { asked, model } = actors()
+        const llm = yield* LlmBreaker.make()
+        const inner = ModelFallback.layer([model("a", overloaded), model("b", down)])
+        const ladder = ModelFallback.layer([{ model: inner, name: "inner" }, model("c", say("from c"))])
+        const heard = yield* Effect.provideService(hear(asks["a stream"]!, ladder), LlmBreaker.LlmBreaker, llm)
+
+        assert.deepStrictEqual([heard.text, asked], ["from c", ["a", "b", "c"]])
+        assert.deepStrictEqual((yield* llm.snapshots).map(({ name }) => name), ["test/a", "test/b", "test/c", "test"])
+      }))
+
     it.effect("are told of to whoever wants to know", () =>
       Effect.gen(function*() {
         const { model } = actors()
