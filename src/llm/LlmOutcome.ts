@@ -177,13 +177,14 @@ export const classifyWith = (options: Options): (exit: Exit.Exit<unknown, unknow
 
 /** @internal Throws a `RangeError` for rules that are none: they would make every error unknown. */
 export const check = (where: string, options: Options | undefined): void => {
-  if (options?.rules !== undefined) Setting.option<unknown>(where, "rules", OwnRules, options.rules)
+  const rules: unknown = options?.rules
+  // Asked for each call, and a Schema takes long.
+  if (rules !== undefined && !areRules(rules)) Setting.option<unknown>(where, "rules", OwnRules, rules)
 }
 
-const OwnRules = /*#__PURE__*/ Setting.setting<unknown>(
-  "a list of functions",
-  (value) => Array.isArray(value) && value.every((rule) => typeof rule === "function")
-)
+const areRules = (value: unknown): boolean => Array.isArray(value) && value.every((rule) => typeof rule === "function")
+
+const OwnRules = /*#__PURE__*/ Setting.setting<unknown>("a list of functions", areRules)
 
 const classifyExit = (exit: Exit.Exit<unknown, unknown>, options: Options | undefined): LlmOutcome => {
   if (exit._tag === "Success") return fromValue(exit.value, options)

@@ -340,17 +340,16 @@ const fromContext: AnyAdmission = Effect.withFiber((fiber) => Context.getUnsafe(
 const Partial = /*#__PURE__*/ Schema.Literals(["fail", "keep"])
 const Tools = /*#__PURE__*/ Schema.Literals(["inside", "outside"])
 
-const AReader = /*#__PURE__*/ Setting.setting<unknown>(
-  "a reader of parts, such as PartReader.openAiChat",
-  (value) => typeof (value as Partial<Reader<never>> | null)?.read === "function"
-)
+const isReader = (value: unknown): boolean => typeof (value as Partial<Reader<never>> | null)?.read === "function"
+
+const AReader = /*#__PURE__*/ Setting.setting<unknown>("a reader of parts, such as PartReader.openAiChat", isReader)
 
 const checked = (where: string, given: unknown): Settings => {
   const { errors, onEnd, onPartial = "fail", reader = PartReader.effect, slow, tools = "inside", ...deadlines } =
     (given ?? {}) as Options<never>
   Setting.option(where, "onPartial", Partial, onPartial)
   Setting.option(where, "tools", Tools, tools)
-  Setting.option<unknown>(where, "reader", AReader, reader)
+  if (!isReader(reader)) Setting.option<unknown>(where, "reader", AReader, reader)
   LlmOutcome.check(`${where}, errors`, errors)
   return {
     reader: reader as Reader<unknown>,

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, References, Stream } from "effect"
 import { Breaker } from "effect-breaker"
-import { LlmBreaker, LlmOutcome, LlmStream, ModelFallback, PartReader } from "effect-breaker/llm"
+import { LlmBreaker, LlmFallback, LlmOutcome, LlmStream, ModelFallback, PartReader } from "effect-breaker/llm"
 import { LanguageModel, Model } from "effect/ai"
 import { rangeErrorOf } from "../refusals.ts"
 
@@ -115,6 +115,33 @@ describe("an observer", () => {
         assert.strictEqual(answer.text, "Hello!")
       }
     }).pipe(Effect.provideService(References.MinimumLogLevel, "None")))
+})
+
+describe("a permit", () => {
+  it.effect("is given back by an outcome that is none", () =>
+    Effect.gen(function*() {
+      const llm = yield* LlmBreaker.make()
+      for (const outcome of [undefined, { _tag: "Fine" }]) {
+        const permit = yield* llm.admit({ provider: "openai", model: "gpt-5", key: "key-a" })
+        yield* permit.settle(outcome as never)
+      }
+      for (const { ignored, inFlight, name } of yield* llm.snapshots) {
+        assert.deepStrictEqual([name, inFlight, ignored], [name, 0, 2])
+      }
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "None")))
+})
+
+describe("a question without a prompt", () => {
+  it.effect("is nobody else's: its answer is not learnt", () =>
+    Effect.gen(function*() {
+      const lastGood = LlmFallback.lastGood<string>({ maxAge: "1 minute" })
+      const ask = (call: Effect.Effect<string, string>, prompt: unknown) =>
+        call.pipe(LlmFallback.withFallback([lastGood.for({ provider: "openai", model: "gpt-5", prompt })]))
+      for (const prompt of [undefined, null]) {
+        yield* ask(Effect.succeed("The balance of Ada is 12."), prompt)
+        assert.strictEqual(yield* Effect.flip(ask(Effect.fail("529 Overloaded"), prompt)), "529 Overloaded")
+      }
+    }))
 })
 
 describe("a reason to stop", () => {
