@@ -71,9 +71,9 @@ export class CircuitRejected extends Data.Error {
   override get message(): string {
     const { cause, circuit, reason, retryAfter, since } = this
     const said = [cause.failure?.kind, cause.failure?.message].filter(Boolean).join(": ")
-    return `Circuit "${circuit}" is ${reason === "HalfOpen" ? "recovering" : reason.toLowerCase()}: ${explain(cause)}.${
-      said && ` Last failure: ${said.replace(/\.?$/, ".")}`
-    } So since ${new Date(since).toISOString()}; ${
+    return `Circuit ${JSON.stringify(circuit)} is ${reason === "HalfOpen" ? "recovering" : reason.toLowerCase()}: ${
+      explain(cause)
+    }.${said && ` Last failure: ${said.replace(/\.?$/, ".")}`} So since ${new Date(since).toISOString()}; ${
       Duration.isFinite(retryAfter) ? `ask again in ${Duration.format(retryAfter)}` : "ask again when it is released"
     }.`
   }

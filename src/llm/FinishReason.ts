@@ -27,7 +27,7 @@ const broken = ["error", "failed"]
 
 /** The verdict on a reason to stop; `undefined` where the model stopped as models do. */
 export const verdictOn = (reason: string | null | undefined): Verdict.Verdict | undefined => {
-  const word = reason?.toLowerCase() ?? ""
+  const word = typeof reason === "string" ? reason.toLowerCase() : ""
   // Nobody said that the answer was over: the stream was cut, or the client did not hear of an end.
   if (word === "" || word === "unknown" || word === "finish_reason_unspecified") return Verdict.failure("truncated")
   if (filtered.includes(word) || word.startsWith("image_")) return Verdict.ignored("content-policy")

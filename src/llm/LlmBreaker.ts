@@ -25,7 +25,7 @@ import * as Setting from "../internal/Setting.ts"
 import { settings } from "../Settings.ts"
 import * as TripPolicy from "../TripPolicy.ts"
 import { Escalation } from "./Escalation.ts"
-import type * as LlmOutcome from "./LlmOutcome.ts"
+import * as LlmOutcome from "./LlmOutcome.ts"
 import { type Asked, type Ground, LlmPermit, type Permit, refusal } from "./LlmPermit.ts"
 import * as Quality from "./Quality.ts"
 import * as Scopes from "./Scopes.ts"
@@ -211,6 +211,8 @@ export const keyPreset = { ...providerPreset, halfOpen: { successes: 1, lease },
 export const make = (options: Options = {}): Effect.Effect<LlmBreaker> => {
   const { classify, escalateAfter = 3, quality, rules, textRules } = options
   Setting.option(where, "escalateAfter", Setting.count, escalateAfter)
+  if (classify !== undefined) settings({ classify }, where)
+  LlmOutcome.check(where, options)
   const map = (place: Scopes.Place, policy: Policy): Effect.Effect<BreakerMap.BreakerMapImpl> => {
     settings(policy, `${where}, ${place}`)
     return BreakerMap.make(policy) as Effect.Effect<BreakerMap.BreakerMapImpl>

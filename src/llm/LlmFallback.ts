@@ -149,7 +149,10 @@ export const lastGood = <A>({ capacity = 1000, isGood = () => true, maxAge, maxB
   }
   return {
     for: ({ model, parameters = {}, prompt, provider }) => {
-      const text = QuestionKey.written([provider, model, prompt, parameters])
+      // Whoever asks nothing, by a slip of the program, is not to get the answer of another who did.
+      const text = prompt === undefined || prompt === null
+        ? undefined
+        : QuestionKey.written([provider, model, prompt, parameters])
       if (text === undefined) return { sure: false, answer: () => Effect.succeed(undefined) }
       const at = Effect.map(QuestionKey.digest(text), memory.at)
       return {

@@ -7,6 +7,7 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import type * as Exit from "effect/Exit"
+import * as Setting from "../internal/Setting.ts"
 import * as Outcome from "../Outcome.ts"
 import * as ClientRules from "./ClientRules.ts"
 import * as ErrorBody from "./ErrorBody.ts"
@@ -162,11 +163,28 @@ export const classify = (exit: Exit.Exit<unknown, unknown>): LlmOutcome => class
 /**
  * Makes a `classify` with options.
  *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` at once for `rules` that are no list of functions.
+ *
  * @category classifiers
  * @since 0.1.0
  */
-export const classifyWith = (options: Options) => (exit: Exit.Exit<unknown, unknown>): LlmOutcome =>
-  classifyExit(exit, options)
+export const classifyWith = (options: Options): (exit: Exit.Exit<unknown, unknown>) => LlmOutcome => {
+  check("LlmOutcome.classifyWith", options)
+  return (exit) => classifyExit(exit, options)
+}
+
+/** @internal Throws a `RangeError` for rules that are none: they would make every error unknown. */
+export const check = (where: string, options: Options | undefined): void => {
+  const rules: unknown = options?.rules
+  // Asked for each call, and a Schema takes long.
+  if (rules !== undefined && !areRules(rules)) Setting.option<unknown>(where, "rules", OwnRules, rules)
+}
+
+const areRules = (value: unknown): boolean => Array.isArray(value) && value.every((rule) => typeof rule === "function")
+
+const OwnRules = /*#__PURE__*/ Setting.setting<unknown>("a list of functions", areRules)
 
 const classifyExit = (exit: Exit.Exit<unknown, unknown>, options: Options | undefined): LlmOutcome => {
   if (exit._tag === "Success") return fromValue(exit.value, options)

@@ -121,7 +121,12 @@ export class LlmPermit implements Permit {
   }
 
   get settle(): Permit["settle"] {
-    return (outcome) => Effect.withFiberSucceed((fiber) => this.end(outcome, fiber))
+    return (said) =>
+      Effect.withFiber((fiber) => {
+        const [outcome, complaint] = outcomeOf(Exit.void, () => said, this.asked.at(-1)!.circuit.name)
+        this.end(outcome, fiber)
+        return complaint ?? Effect.void
+      })
   }
 
   get settleExit(): Permit["settleExit"] {

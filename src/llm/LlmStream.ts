@@ -22,7 +22,7 @@ import type { CircuitRejected } from "../CircuitRejected.ts"
 import * as Setting from "../internal/Setting.ts"
 import * as Deadlines from "./Deadlines.ts"
 import { type Admission, type AnyPull, GuardedCall, type Report, type Settings } from "./GuardedCall.ts"
-import type * as LlmOutcome from "./LlmOutcome.ts"
+import * as LlmOutcome from "./LlmOutcome.ts"
 import type { Reader } from "./Part.ts"
 import * as PartReader from "./PartReader.ts"
 import * as SlowRule from "./SlowRule.ts"
@@ -266,7 +266,8 @@ export const fromClient: {
   ): Stream.Stream<A, E>
 } = <A>(
   open: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>> | AsyncIterable<A>,
-  onError: (error: unknown) => unknown = (error) => new Cause.UnknownError(error)
+  onError: (error: unknown) => unknown = (error) =>
+    new Cause.UnknownError(error, "The client failed in LlmStream.fromClient")
 ): Stream.Stream<A, never> =>
   Stream.unwrap(Effect.gen(function*() {
     const controller = yield* Effect.acquireRelease(
@@ -339,11 +340,17 @@ const fromContext: AnyAdmission = Effect.withFiber((fiber) => Context.getUnsafe(
 const Partial = /*#__PURE__*/ Schema.Literals(["fail", "keep"])
 const Tools = /*#__PURE__*/ Schema.Literals(["inside", "outside"])
 
+const isReader = (value: unknown): boolean => typeof (value as Partial<Reader<never>> | null)?.read === "function"
+
+const AReader = /*#__PURE__*/ Setting.setting<unknown>("a reader of parts, such as PartReader.openAiChat", isReader)
+
 const checked = (where: string, given: unknown): Settings => {
   const { errors, onEnd, onPartial = "fail", reader = PartReader.effect, slow, tools = "inside", ...deadlines } =
     (given ?? {}) as Options<never>
   Setting.option(where, "onPartial", Partial, onPartial)
   Setting.option(where, "tools", Tools, tools)
+  if (!isReader(reader)) Setting.option<unknown>(where, "reader", AReader, reader)
+  LlmOutcome.check(`${where}, errors`, errors)
   return {
     reader: reader as Reader<unknown>,
     limits: Deadlines.check(where, deadlines),

@@ -255,6 +255,14 @@ interface Ladder {
 
 type AnyLayer = Layer.Layer<LanguageModel.LanguageModel, unknown, unknown>
 
+const Models = /*#__PURE__*/ Setting.setting<unknown>(
+  "a list of Layers, or of { model: Layer }, with one at least",
+  (value) => Array.isArray(value) && value.length > 0 && value.every(isCandidate)
+)
+
+const isCandidate = (value: unknown): boolean =>
+  Layer.isLayer(value) || Layer.isLayer((value as { readonly model?: unknown } | null | undefined)?.model)
+
 const making = (
   models: ReadonlyArray<Candidate>,
   options: Options = {},
@@ -262,6 +270,7 @@ const making = (
 ): Effect.Effect<LanguageModel.LanguageModel, unknown, unknown> => {
   const { afterTools = "stop", onReport: _, rungs = {}, ...shared } = options
   Setting.option(where, "afterTools", AfterTools, afterTools)
+  Setting.option<unknown>(where, "models", Models, models)
   const own = ModelCircuits.remembered(options.breaker)
   const listed = new Set([models, ...Object.values(rungs)].flat())
   const plans = Array.from(listed, (candidate, index) => {
@@ -445,10 +454,18 @@ class Climb {
     return Effect.withFiber((fiber) => {
       const report = { model, passed: [...this.passed] }
       fiber.getRef(Reports)?.push(report)
-      return this.ladder.options.onReport?.(report) ?? Effect.void
+      const { onReport } = this.ladder.options
+      if (onReport === undefined) return Effect.void
+      return Effect.catchCause(Effect.suspend(() => onReport(report)), complain)
     })
   }
 }
+
+// The answer is the caller's, whatever becomes of those who watch. An interrupt of the call is no complaint.
+const complain = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Cause.hasInterruptsOnly(cause)
+    ? Effect.failCause(cause as Cause.Cause<never>)
+    : Effect.logError("onReport of a ladder of models failed", cause)
 
 class GoOn {
   readonly step: Step

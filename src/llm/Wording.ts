@@ -7,6 +7,9 @@ const longest = 300
 /** What looks like a secret: keys by their well-known beginnings, bearer tokens, what was masked already, long runs. */
 const secrets: ReadonlyArray<RegExp> = [
   /\b(?:sk|pk|rk|gsk|xai|hf|pplx|nvapi|r8|fw|csk|tgp)[-_][-_.*A-Za-z0-9]{6,}/g,
+  /\b(?:gh[opsur]|github_pat|glpat)[-_][-_A-Za-z0-9]{6,}/g,
+  /(?<=:\/\/)[^\s/@]{1,256}(?=@)/g,
+  /(?<=[?&](?:key|sig)=)[^\s&]+/gi,
   /\b(?:ya29|AIza|AKIA|ASIA|eyJ)[-_.*A-Za-z0-9]{12,}/g,
   /(?<=\b(?:bearer|basic) )[-_.~+/=A-Za-z0-9*]{6,}/gi,
   /(?<=\b(?:api[ _-]?key|token)(?: provided)?[:=] ?["']?)[^\s"'.,]{4,}/gi,
@@ -16,7 +19,7 @@ const secrets: ReadonlyArray<RegExp> = [
 
 // How each of them begins, in one pattern: hardly any text has one, and to look for all of them takes long.
 const mayBeSecret =
-  /\*{3}|\b(?:(?:sk|pk|rk|gsk|xai|hf|pplx|nvapi|r8|fw|csk|tgp)[-_]|ya29|AIza|AKIA|ASIA|eyJ|(?:bearer|basic) |(?:api[ _-]?key|token)(?: provided)?[:=]|[a-z0-9]{32})/i
+  /\*{3}|:\/\/[^\s/@]{1,256}@|[?&](?:key|sig)=|\b(?:(?:gh[opsur]|github_pat|glpat|sk|pk|rk|gsk|xai|hf|pplx|nvapi|r8|fw|csk|tgp)[-_]|ya29|AIza|AKIA|ASIA|eyJ|(?:bearer|basic) |(?:api[ _-]?key|token)(?: provided)?[:=]|[a-z0-9]{32})/i
 
 /** The text as it may be shown; `undefined` if nothing is left of it. */
 export const shown = (text: string | undefined): string | undefined => {

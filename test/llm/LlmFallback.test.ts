@@ -315,7 +315,7 @@ describe("LlmFallback", () => {
         [{ provider: "a", model: "bc" }, { provider: "ab", model: "c" }],
         [{ prompt: "1" }, { prompt: 1 }],
         [{ prompt: "null" }, { prompt: null }],
-        [{ prompt: null }, { prompt: undefined }],
+        [{ parameters: { stop: null } }, { parameters: { stop: undefined } }],
         [{ prompt: Number.NaN }, { prompt: null }],
         [{ prompt: 1n }, { prompt: 1 }],
         [{ prompt: "1n" }, { prompt: 1n }],
