@@ -156,6 +156,8 @@ export const admit = (circuit: Circuit, now: number, maker: Maker = plain): Perm
     const state = self.cell.current
     if (state._tag === "HalfOpen" && state.stage === "Ramping" && refused?.reason !== "Throttled") state.asked++
     if (refused === undefined) {
+      // Forgotten only now: a clock that steps back may still find it shut for those who were refused for another reason.
+      self.gateUntil = -Infinity
       if (state._tag === "Open") Move.probe(self, now, state)
     } else if (mode === "observe") observed = true
     else {

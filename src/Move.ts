@@ -113,7 +113,6 @@ const text = (value: unknown): string | undefined =>
 /** @internal What time alone has brought about, seen now that somebody asks or settles. */
 export const catchUp = (self: Mutable, now: number): void => {
   const state = self.cell.current
-  if (now >= self.gateUntil) self.gateUntil = -Infinity
   if (state._tag === "HalfOpen") {
     if (state.stage === "Probing") return lapse(self, now, state)
     if (climb(self, now, state)) return

@@ -275,6 +275,23 @@ describe("Circuit", () => {
     })
   })
 
+  describe("a clock that steps back", () => {
+    it("finds the gate still shut for those who were refused for another reason meanwhile (rule 3, rule 11)", () => {
+      const { ask, command, knock, later, settle } = history({ throttleDuration: 100 })
+
+      settle(ask(), Outcome.throttled())
+      command({ _tag: "Isolate" })
+      later(100)
+      assert.deepStrictEqual(knock(), { reason: "Isolated", retryAfter: Number.POSITIVE_INFINITY })
+      later(-1)
+      command({ _tag: "Release" })
+
+      assert.deepStrictEqual(knock(), { reason: "Throttled", retryAfter: 1 })
+      later(1)
+      assert.strictEqual(knock(), "admitted")
+    })
+  })
+
   describe("a state of its own", () => {
     it("lives in the cell that it is given", () => {
       const cell = { current: Circuit.closed(0, 7) }
