@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config"
 
 const source = (path: string) => new URL(path, import.meta.url).pathname
 
+const sweeps = ["test/**/*.interruption.test.ts", "test/*.laws.test.ts", "test/FairShare.test.ts"]
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -11,9 +13,16 @@ export default defineConfig({
   },
   test: {
     globalSetup: ["./test/provider.setup.ts"],
-    include: ["test/**/*.test.ts", ".doc-examples/**/*.test.ts"],
-    // Loading modules anew for each of a hundred files would take as long as half of the tests.
+    // Loading modules anew for each of a hundred files would take as long as half of the tests. But some clients of
+    // providers make every step of a fiber dear once they are loaded: the sweeps over steps keep away from them.
     isolate: false,
+    projects: [
+      { extends: true, test: { name: "sweeps", include: sweeps } },
+      {
+        extends: true,
+        test: { name: "tests", include: ["test/**/*.test.ts", ".doc-examples/**/*.test.ts"], exclude: sweeps }
+      }
+    ],
     testTimeout: 60_000,
     hookTimeout: 60_000
   }
