@@ -11,19 +11,22 @@ const failure = /*#__PURE__*/ Schema.Struct({
   message: Schema.optional(Schema.String)
 })
 
+/** @internal Every rule that a cause may name. */
+export const Rule = /*#__PURE__*/ Schema.Literals([
+  "consecutive",
+  "failureRate",
+  "slowRate",
+  "failureCount",
+  "probes",
+  "trip",
+  "manual",
+  "escalated",
+  "throttled",
+  "isolated"
+])
+
 const cause = /*#__PURE__*/ Schema.Struct({
-  rule: Schema.Literals([
-    "consecutive",
-    "failureRate",
-    "slowRate",
-    "failureCount",
-    "probes",
-    "trip",
-    "manual",
-    "escalated",
-    "throttled",
-    "isolated"
-  ]),
+  rule: Rule,
   value: Schema.Number,
   limit: Schema.Number,
   calls: Schema.Number,

@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Circuit from "../Circuit.ts"
 import * as Rejected from "../CircuitRejected.ts"
+import { Rule } from "../Snapshot.ts"
 import type * as LlmOutcome from "./LlmOutcome.ts"
 import { StreamBroken } from "./StreamBroken.ts"
 import * as Untrusted from "./Untrusted.ts"
@@ -187,18 +188,7 @@ const Data = /*#__PURE__*/ Schema.Struct({
   since: Schema.Finite,
   generation: Schema.Finite,
   cause: /*#__PURE__*/ Schema.Struct({
-    rule: /*#__PURE__*/ Schema.Literals([
-      "consecutive",
-      "failureRate",
-      "slowRate",
-      "failureCount",
-      "probes",
-      "trip",
-      "manual",
-      "escalated",
-      "throttled",
-      "isolated"
-    ]),
+    rule: Rule,
     value: Schema.Finite,
     limit: Schema.Finite,
     calls: Schema.Finite,
