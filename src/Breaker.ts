@@ -12,23 +12,25 @@ import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Circuit from "./Circuit.ts"
 import * as CircuitRejected from "./CircuitRejected.ts"
-import { type Classify, Heard, isInterrupted, ladders, outcomeOf } from "./Classify.ts"
-import { type Event, eventsOf, type Happening, type Listeners } from "./Event.ts"
-import { noBlocks } from "./Evidence.ts"
+import type { Classify } from "./Classify.ts"
+import { type Event, eventsOf, type Happening } from "./Event.ts"
 import { type Execute, firstOrLast } from "./Execute.ts"
+import { Guarded, type Owner } from "./Guarded.ts"
 import * as Setting from "./internal/Setting.ts"
-import * as Outcome from "./Outcome.ts"
+import type * as Outcome from "./Outcome.ts"
+import * as Registry from "./Registry.ts"
 import { Mode, Name, type Options, type Settings, settings } from "./Settings.ts"
 import { Snapshot } from "./Snapshot.ts"
+import * as Trace from "./Trace.ts"
 
 export type { Classify } from "./Classify.ts"
 export type { Event } from "./Event.ts"
@@ -93,7 +95,8 @@ export interface State {
  * - `refusal` tells what an ask would be refused with as the circuit stands, without asking; `undefined` where it would be
  *   admitted.
  * - `state` and `snapshot` read, and move nothing. `events` tells a slow reader the newest 256.
- * - `isolate` refuses every call until `release`; `reset` closes the circuit and forgets its openings; `trip` opens it by
+ * - `isolate` refuses every call until `release`, or for a while: then the circuit goes on in the state that was
+ *   interrupted, an opening with what is left of it. `release` closes it; `reset` closes the circuit and forgets its openings; `trip` opens it by
  *   hand; `setMode` changes whether refusals are carried out.
  *
  * @category models
@@ -107,13 +110,25 @@ export interface Breaker {
   readonly state: Effect.Effect<State>
   readonly snapshot: Effect.Effect<Snapshot>
   readonly events: Stream.Stream<Event>
-  readonly isolate: (note?: string) => Effect.Effect<void>
+  readonly isolate: (options?: string | IsolateOptions) => Effect.Effect<void>
   readonly release: Effect.Effect<void>
   readonly reset: Effect.Effect<void>
   readonly trip: (
     options?: { readonly openFor?: Duration.Input | undefined; readonly note?: string | undefined }
   ) => Effect.Effect<void>
   readonly setMode: (mode: Circuit.Mode) => Effect.Effect<void>
+}
+
+/**
+ * How a breaker is isolated: why (`note`), by whom, and `for` how long; without that, until it is released.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface IsolateOptions {
+  readonly note?: string | undefined
+  readonly by?: string | undefined
+  readonly for?: Duration.Input | undefined
 }
 
 /**
@@ -156,9 +171,11 @@ export const Breaker: Context.Service<Breaker, Breaker> = /*#__PURE__*/ Context.
 export const make = (options: Options): Effect.Effect<Breaker> => {
   Setting.option("Breaker.make", "name", Name, options.name)
   const checked = settings(options)
-  return Effect.withFiberSucceed((fiber) =>
-    new BreakerImpl(options.name, checked, { current: undefined }, fiber, checked.rules(fiber.context))
-  )
+  return Effect.withFiberSucceed((fiber) => {
+    const registry = fiber.getRef(Registry.Current)
+    const group = { current: undefined, registry }
+    return registry.add(new BreakerImpl(options.name, checked, group, fiber, checked.rules(fiber.context)))
+  })
 }
 
 /**
@@ -171,7 +188,8 @@ export const make = (options: Options): Effect.Effect<Breaker> => {
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options): Layer.Layer<Breaker> => Layer.effect(Breaker, make(options))
+export const layer = (options: Options): Layer.Layer<Breaker> =>
+  Layer.effect(Breaker, /*#__PURE__*/ whileInUse(make(options)))
 
 /**
  * Provides the breaker that `withBreaker` uses, with settings read from the program's configuration.
@@ -205,7 +223,7 @@ export const layer = (options: Options): Layer.Layer<Breaker> => Layer.effect(Br
  * @since 0.1.0
  */
 export const layerConfig = (options: Config.Wrap<Options>): Layer.Layer<Breaker, Config.ConfigError> =>
-  Layer.effect(Breaker, Effect.flatMap(Config.unwrap(options), make))
+  Layer.effect(Breaker, whileInUse(Effect.flatMap(Config.unwrap(options), make)))
 
 /**
  * Runs an effect through the breaker in context.
@@ -247,35 +265,47 @@ export const withBreaker: Execute<Breaker> = /*#__PURE__*/ firstOrLast((self, op
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 type AnyEffect = Effect.Effect<unknown, unknown, unknown>
-type AnyExit = Exit.Exit<unknown, unknown>
 
 // As an integer of 64 bits it becomes a number without a call into the runtime.
 const millisOf = (clock: Clock.Clock): number => Number(BigInt.asIntN(64, clock.monotonicTimeNanosUnsafe())) / 1_000_000
+
+/** @internal Takes out of the registry what a layer made, when the layer is done. */
+export const whileInUse = <A, E>(made: Effect.Effect<A, E>): Effect.Effect<A, E, Scope.Scope> =>
+  Effect.acquireRelease(
+    made,
+    (source) => Effect.withFiberSucceed((fiber) => fiber.getRef(Registry.Current).remove(source as never))
+  )
 
 /** @internal Milliseconds of the monotonic clock. */
 export const monotonic = (fiber: AnyFiber): number => millisOf(fiber.getRef(Clock.Clock))
 
 /** @internal */
-export class BreakerImpl extends Circuit.Circuit implements Breaker {
+export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
   readonly name: string
   readonly settings: Settings
+  declare meter: Circuit.Meter | undefined
   /** When a map last gave it out. */
   usedAt = 0
-  private readonly listeners: Listeners
+  private readonly group: Registry.Group
   private readonly source: typeof Random.Random["Service"]
   // What turns the monotonic clock's time into the wall's, as of when the breaker was made: the machine counts in it, so
   // that every time it tells can be shown, and a wall clock that is set later moves nothing.
   private readonly origin: number
 
-  constructor(name: string, settings: Settings, listeners: Listeners, fiber: AnyFiber, rules: Circuit.Rules) {
+  constructor(name: string, settings: Settings, group: Registry.Group, fiber: AnyFiber, rules: Circuit.Rules) {
     const clock = fiber.getRef(Clock.Clock)
     const now = clock.currentTimeMillisUnsafe()
     super(rules, now, settings.mode, Ref.makeUnsafe<Circuit.State>(Circuit.closed(now)).ref)
     this.name = name
     this.settings = settings
-    this.listeners = listeners
+    this.group = group
     this.source = fiber.getRef(Random.Random)
     this.origin = now - millisOf(clock)
+    this.meter = group.registry.meterOf?.(this)
+  }
+
+  circuits(): ReadonlyArray<this> {
+    return [this]
   }
 
   override random(): number {
@@ -284,6 +314,14 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker {
 
   override notify({ openFor, ...transition }: Circuit.Transition): void {
     this.emit({ ...transition, _tag: "Transitioned", openFor: openFor === undefined ? undefined : duration(openFor) })
+  }
+
+  override paused(cause: Circuit.Cause, at: number): void {
+    this.emit({ _tag: "Throttled", at, pause: duration(cause.value), cause })
+  }
+
+  override spared(refusal: Circuit.Refusal): void {
+    if (this.group.current !== undefined) this.emit({ _tag: "WouldReject", error: this.errorOf(refusal) })
   }
 
   get execute(): Execute {
@@ -296,10 +334,10 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker {
 
   get admit(): Breaker["admit"] {
     return Effect.withFiber((fiber) => {
-      const call = this.ask(new Guarded(this, Effect.void, this.settings.classify), fiber)
-      if (call instanceof Circuit.Refusal) return this.refused(call)
+      const call = new Guarded(this, Effect.void, this.settings.classify).ask(fiber)
+      if (call instanceof Circuit.Refusal) return this.refused(call, fiber)
       let settled = false
-      const settle = (exit: AnyExit, classify: Classify | undefined) =>
+      const settle = (exit: Exit.Exit<unknown, unknown>, classify: Classify | undefined) =>
         Effect.withFiber((fiber) => {
           if (settled) return Effect.void
           settled = true
@@ -341,11 +379,18 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker {
   }
 
   get events(): Breaker["events"] {
-    return Stream.filter(eventsOf(this.listeners), ({ circuit }) => circuit === this.name)
+    return Stream.filter(eventsOf(this.group), ({ circuit }) => circuit === this.name)
   }
 
   get isolate(): Breaker["isolate"] {
-    return (note) => this.command({ _tag: "Isolate", note })
+    return (options) => {
+      const { for: lasts, ...said } = typeof options === "string" ? { note: options } : options ?? {}
+      return this.command({
+        _tag: "Isolate",
+        ...said,
+        for: lasts === undefined ? undefined : millis("Breaker.isolate", "for", lasts)
+      })
+    }
   }
 
   get release(): Breaker["release"] {
@@ -361,9 +406,7 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker {
       this.command({
         _tag: "Trip",
         note,
-        openFor: openFor === undefined
-          ? undefined
-          : Setting.toMillis(Setting.option("Breaker.trip", "openFor", Setting.duration, openFor))
+        openFor: openFor === undefined ? undefined : millis("Breaker.trip", "openFor", openFor)
       })
   }
 
@@ -371,19 +414,11 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker {
     return (mode) => this.command({ _tag: "SetMode", mode: Setting.option("Breaker.setMode", "mode", Mode, mode) })
   }
 
-  /** Asks for one call of a guarded effect. */
-  ask(guarded: Guarded, fiber: AnyFiber): Call | Circuit.Refusal {
-    const clock = Circuit.readsTime(this) ? fiber.getRef(Clock.Clock) : undefined
-    const answer = Circuit.admit(this, clock === undefined ? 0 : this.now(clock), guarded)
-    if (answer instanceof Circuit.Refusal) return answer
-    const call = answer as Call
-    call.clock = clock
-    return call
-  }
-
-  refused(refusal: Circuit.Refusal): Exit.Exit<never, CircuitRejected.CircuitRejected> {
+  refused(refusal: Circuit.Refusal, fiber: AnyFiber): Exit.Exit<never, CircuitRejected.CircuitRejected> {
     const error = this.errorOf(refusal)
-    this.emit({ _tag: "Rejected", error })
+    if (this.group.current !== undefined) this.emit({ _tag: "Rejected", error })
+    const span = Trace.spanOf(fiber)
+    if (span !== undefined) Trace.refused(span, error, fiber.getRef(Clock.Clock))
     return Exit.fail(error)
   }
 
@@ -405,122 +440,25 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker {
     return Effect.withFiberSucceed((fiber) => f(this.now(fiber.getRef(Clock.Clock))))
   }
 
-  private command(order: Circuit.Command): Effect.Effect<void> {
+  command(order: Circuit.Command): Effect.Effect<void> {
     return this.with((now) => {
+      const { _tag: command, by, note } = order
+      const mode = order._tag === "SetMode" ? order.mode : undefined
       Circuit.command(this, order, now)
-      if (order._tag === "SetMode") this.emit({ _tag: "ModeChanged", mode: order.mode })
+      this.emit({ _tag: "Commanded", at: now, command, mode, note, by })
     })
   }
 
-  private emit(event: Happening): void {
-    this.listeners.current?.forEach((listen) => listen({ circuit: this.name, ...event }))
+  emit(event: Happening): void {
+    const { current, registry } = this.group
+    const said = { circuit: this.name, ...event }
+    current?.forEach((listen) => listen(said))
+    if (!("error" in event)) registry.current?.forEach((listen) => listen(said, this))
   }
 }
 
 // Rounded up: whoever comes back after it must not come a moment too early.
 const duration = (millis: number): Duration.Duration => Duration.millis(Math.ceil(millis))
 
-// An effect under a breaker. Between the ask and the frame that settles there must be no step of the run loop: a fiber may
-// give way between any two, and the permit would be lost to an interrupt.
-class Guarded implements Circuit.Maker {
-  readonly breaker: BreakerImpl
-  readonly self: AnyEffect
-  readonly classify: Classify | undefined
-  constructor(breaker: BreakerImpl, self: AnyEffect, classify: Classify | undefined) {
-    this.breaker = breaker
-    this.self = self
-    this.classify = classify
-  }
-
-  permit(): Call {
-    return new Call(this)
-  }
-}
-
-// What Effect's `onExit` frame keeps of itself. Should it be kept under other names one day, nothing may load.
-const nothing = (): undefined => undefined
-const frame = Effect.onExitPrimitive(Effect.void, nothing)
-const { effect, onExit } = frame as never as { readonly effect: unknown; readonly onExit: unknown }
-if (effect !== Effect.void || onExit !== nothing) throw new Error("effect-breaker does not fit this version of effect")
-
-// One call: the permit, and the frame on the fiber's stack that gives it back, in one object. All of it is written down
-// here, flat: a base class costs a sixth of a call.
-class Call implements Circuit.Permit {
-  generation: number
-  startedAt: number
-  settled: boolean
-  number: number
-  blocks: Circuit.Permit["blocks"]
-  answeredAt: number | undefined
-  hung: Circuit.Permit["hung"]
-  older: Circuit.Permit["older"]
-  newer: Circuit.Permit["newer"]
-  step: number
-  readonly guarded: Guarded
-  // The look at the fiber's context costs as much as the rest of a call: one is enough.
-  clock: Clock.Clock | undefined
-  heard: Heard
-  readonly effect: AnyEffect
-  readonly interruptible: undefined
-  constructor(guarded: Guarded) {
-    this.generation = 0
-    this.startedAt = 0
-    this.settled = true
-    this.number = 0
-    this.blocks = noBlocks
-    this.answeredAt = undefined
-    this.hung = undefined
-    this.older = undefined
-    this.newer = undefined
-    this.step = 0
-    this.guarded = guarded
-    this.clock = undefined
-    this.heard = undefined
-    this.effect = guarded.self
-    this.interruptible = undefined
-  }
-
-  hear(fiber: AnyFiber): void {
-    if (ladders.running > 0) this.heard = fiber.getRef(Heard)
-  }
-
-  settle(exit: AnyExit, classify: Classify | undefined): Effect.Effect<void> | undefined {
-    const { guarded: { breaker }, heard } = this
-    if (classify === undefined && exit._tag === "Success") {
-      if (heard !== undefined) heard.outcome = Outcome.success
-      Circuit.settle(breaker, this, Outcome.success, Circuit.readsTime(breaker) ? this.now() : 0)
-      return undefined
-    }
-    const [outcome, complaint] = outcomeOf(exit, classify, breaker.name)
-    // An interrupted call says nothing of the ones that it was interrupted for.
-    if (heard !== undefined && !isInterrupted(exit)) heard.outcome = outcome
-    Circuit.settle(breaker, this, outcome, this.now())
-    return complaint
-  }
-
-  now(): number {
-    return this.guarded.breaker.now(this.clock ?? Fiber.getCurrent()!.getRef(Clock.Clock))
-  }
-}
-
-Object.assign(Call.prototype, Object.getPrototypeOf(frame), {
-  onExit(this: Call, exit: AnyExit) {
-    return this.settle(exit, this.guarded.classify)
-  }
-})
-
-const evaluate = function(this: Guarded, fiber: AnyFiber): AnyEffect {
-  const call = this.breaker.ask(this, fiber)
-  if (call instanceof Circuit.Refusal) return this.breaker.refused(call)
-  call.hear(fiber)
-  // Takes the frame's own first step, which puts it on the stack.
-  return (call as never as Record<string, typeof evaluate>)[EVALUATE]!.call(call as never, fiber)
-}
-
-const primitive = Effectable.Prototype<AnyEffect>({ label: "Guarded", evaluate: evaluate as never })
-
-// Copied onto the prototype itself, not put behind it: the run loop looks `evaluate` up at every step.
-Object.assign(Guarded.prototype, primitive)
-
-// The key under which a primitive keeps its `evaluate`.
-const EVALUATE = Object.entries(primitive).find((entry) => entry[1] === evaluate)![0]
+const millis = (where: string, name: string, given: Duration.Input): number =>
+  Setting.toMillis(Setting.option(where, name, Setting.duration, given))

@@ -16,9 +16,10 @@ import type * as Stream from "effect/Stream"
 import * as Breaker from "./Breaker.ts"
 import type * as Circuit from "./Circuit.ts"
 import type { CircuitRejected } from "./CircuitRejected.ts"
-import { eventsOf, type Listeners } from "./Event.ts"
+import { eventsOf } from "./Event.ts"
 import { firstOrLast } from "./Execute.ts"
 import * as Setting from "./internal/Setting.ts"
+import * as Registry from "./Registry.ts"
 import { isName, Name, type Settings, settings } from "./Settings.ts"
 import type { Snapshot } from "./Snapshot.ts"
 
@@ -137,7 +138,8 @@ export const make = (options: Options | ((key: string) => Policy) = {}): Effect.
       const own = settings({ ...policy, ...lookup(key) }, where)
       return { settings: own, rules: own.rules(fiber.context) }
     }
-    return new BreakerMapImpl(configure, idle, capacity)
+    const registry = fiber.getRef(Registry.Current)
+    return registry.add(new BreakerMapImpl(configure, idle, capacity, registry))
   })
 }
 
@@ -148,7 +150,7 @@ export const make = (options: Options | ((key: string) => Policy) = {}): Effect.
  * @since 0.1.0
  */
 export const layer = (options?: Options | ((key: string) => Policy)): Layer.Layer<BreakerMap> =>
-  Layer.effect(BreakerMap, make(options))
+  Layer.effect(BreakerMap, /*#__PURE__*/ Breaker.whileInUse(make(options)))
 
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -164,14 +166,21 @@ const A_MOMENT = 100
 export class BreakerMapImpl implements BreakerMap {
   private readonly breakers = new Map<string, Breaker.BreakerImpl>()
   /** Who listens; another owner of several maps may give all of them the same. */
-  listeners: Listeners = { current: undefined }
-  private readonly configure: (key: string) => { readonly settings: Settings; readonly rules: Circuit.Rules }
+  group: Registry.Group
+  /** Gives the settings of a circuit that is to be made. */
+  configure: (key: string) => { readonly settings: Settings; readonly rules: Circuit.Rules }
   private readonly idle: number
   private readonly capacity: number
   private sweepAt = Number.NEGATIVE_INFINITY
   readonly execute: BreakerMap["execute"]
 
-  constructor(configure: BreakerMapImpl["configure"], idle: number, capacity: number) {
+  constructor(
+    configure: BreakerMapImpl["configure"],
+    idle: number,
+    capacity: number,
+    registry: Registry.Registry
+  ) {
+    this.group = { current: undefined, registry }
     this.configure = configure
     this.idle = idle
     this.capacity = capacity
@@ -185,12 +194,16 @@ export class BreakerMapImpl implements BreakerMap {
     return (key) => Effect.withFiberSucceed((fiber) => this.breakerOf(key, fiber))
   }
 
+  circuits(): Iterable<Breaker.BreakerImpl> {
+    return this.breakers.values()
+  }
+
   get snapshots(): BreakerMap["snapshots"] {
     return Effect.suspend(() => Effect.forEach(Array.from(this.breakers.values()), ({ snapshot }) => snapshot))
   }
 
   get events(): BreakerMap["events"] {
-    return eventsOf(this.listeners)
+    return eventsOf(this.group)
   }
 
   breakerOf(key: string, fiber: AnyFiber): Breaker.BreakerImpl {
@@ -205,7 +218,7 @@ export class BreakerMapImpl implements BreakerMap {
       // Looked at by hand first: a Schema for each new key would cost more than its circuit.
       if (!isName(key)) Setting.option("BreakerMap.get", "key", Name, key)
       const { rules, settings } = this.configure(key)
-      breaker = new Breaker.BreakerImpl(key, settings, this.listeners, fiber, rules)
+      breaker = new Breaker.BreakerImpl(key, settings, this.group, fiber, rules)
       this.letGo(fiber, now, STEPS, () => this.breakers.size >= this.capacity)
     } else this.breakers.delete(key)
     breaker.usedAt = now

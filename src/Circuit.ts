@@ -40,6 +40,7 @@ export {
   type Host,
   type Isolated,
   type LastFailure,
+  type Meter,
   type Mode,
   type Open,
   Permit,
@@ -101,7 +102,7 @@ export const make = (
  */
 export const readsTime = (circuit: Circuit): boolean => {
   const { cell: { current }, gateUntil, rules } = circuit
-  return rules.plan.timed || gateUntil !== -Infinity || current._tag !== "Closed" ||
+  return circuit.meter !== undefined || rules.plan.timed || gateUntil !== -Infinity || current._tag !== "Closed" ||
     (current.evidence !== undefined && current.evidence.isSuspicious())
 }
 
@@ -117,11 +118,12 @@ export const readsTime = (circuit: Circuit): boolean => {
  * @since 0.1.0
  */
 export const refusal = (circuit: Circuit, now: number): Refusal | undefined => {
-  const { cell: { current: state }, gateCause, gateSince, gateUntil, rules } = circuit
+  const { cell: { current }, gateCause, gateSince, gateUntil, rules } = circuit
+  const state = current._tag === "Isolated" && now >= current.until ? Move.afterwards(current, now, rules) : current
   const { _tag, cause, generation, since } = state
-  if (_tag === "Isolated") return new Refusal(_tag, Infinity, since, generation, cause)
+  if (_tag === "Isolated") return new Refusal(_tag, Move.rest(circuit, now), since, generation, cause)
   if (_tag === "Open" && now < state.until) {
-    return new Refusal(_tag, Math.max(state.until, gateUntil) - now, since, generation, cause)
+    return new Refusal(_tag, Move.rest(circuit, now), since, generation, cause)
   }
   if (now < gateUntil) return new Refusal("Throttled", gateUntil - now, gateSince, generation, gateCause!)
   if (_tag !== "HalfOpen") return undefined
@@ -159,15 +161,21 @@ export const admit = (circuit: Circuit, now: number, maker: Maker = plain): Perm
       // Forgotten only now: a clock that steps back may still find it shut for those who were refused for another reason.
       self.gateUntil = -Infinity
       if (state._tag === "Open") Move.probe(self, now, state)
-    } else if (mode === "observe") observed = true
-    else {
-      counts.rejected++
-      return refused
+    } else {
+      observed = mode === "observe"
+      self.meter?.refused(refused.reason, observed)
+      if (observed) self.spared?.(refused)
+      else {
+        counts.rejected++
+        return refused
+      }
     }
   }
   const permit = maker.permit()
   permit.settled = false
+  permit.startedAt = now
   counts.inFlight++
+  self.meter?.admitted()
   if (observed) {
     counts.wouldReject++
     permit.generation = OBSERVED
@@ -175,7 +183,6 @@ export const admit = (circuit: Circuit, now: number, maker: Maker = plain): Perm
   }
   const state = self.cell.current as Closed | Probing | Ramping
   permit.generation = state.generation
-  permit.startedAt = now
   if (state._tag === "Closed") (state.evidence ??= new Evidence.Evidence(rules.plan, now)).admit(permit)
   else if (state.stage === "Probing") state.running.push(permit)
   else {
@@ -211,6 +218,8 @@ export const settle = (circuit: Circuit, permit: Permit, outcome: Outcome.Outcom
   permit.settled = true
   const { cell: { current: state }, counts, mode, rules: { lease, plan: { slowAfter } } } = self
   counts.inFlight--
+  // Before there was a meter, nobody may have read the time.
+  self.meter?.settled(outcome, permit.startedAt > 0 ? now - permit.startedAt : undefined)
   if (permit.generation !== state.generation || Move.isDown(state)) return Evidence.unlink(permit)
   const failed = outcome._tag === "Failure"
   const counted = mode !== "off" && (failed || outcome._tag === "Success")
@@ -241,38 +250,59 @@ export const settle = (circuit: Circuit, permit: Permit, outcome: Outcome.Outcom
 }
 
 /**
- * What an operator can order.
+ * What an operator can order. `note` says why, `by` who it was; `for` is how long an isolation lasts, in milliseconds.
  *
  * @category models
  * @since 0.1.0
  */
 export type Command =
-  | { readonly _tag: "Isolate"; readonly note?: string | undefined }
-  | { readonly _tag: "Release" }
-  | { readonly _tag: "Reset" }
-  | { readonly _tag: "Trip"; readonly openFor?: number | undefined; readonly note?: string | undefined }
-  | { readonly _tag: "SetMode"; readonly mode: Mode }
+  & (
+    | { readonly _tag: "Isolate"; readonly for?: number | undefined }
+    | { readonly _tag: "Release" }
+    | { readonly _tag: "Reset" }
+    | { readonly _tag: "Trip"; readonly openFor?: number | undefined }
+    | { readonly _tag: "SetMode"; readonly mode: Mode }
+  )
+  & { readonly note?: string | undefined; readonly by?: string | undefined }
 
 /**
  * Carries out an operator's order.
+ *
+ * **Details**
+ *
+ * An isolation with an end (`for`) is over with the first ask or order after it: the circuit goes on in the state that was
+ * interrupted, an opening with what is left of it. A `Release` closes the circuit, whatever was interrupted.
  *
  * @category commanding
  * @since 0.1.0
  */
 export const command = (circuit: Circuit, order: Command, now: number): void => {
   const self = circuit as Mutable
+  if (self.cell.current._tag === "Isolated") Move.catchUp(self, now)
+  const by = order.by === undefined ? undefined : { by: order.by }
+  const { note } = order
   const state = self.cell.current
   const isolated = state._tag === "Isolated"
   // A backoff that was over is not brought back by what comes now.
   self.openings = Move.openings(self, now)
   if (order._tag === "SetMode") self.mode = order.mode
   else if (order._tag === "Isolate") {
-    const cause = Move.because(self, { rule: "isolated", note: order.note })
-    if (isolated) self.cell.current = { ...state, cause }
-    else Move.enter(self, now, { ...closed(now, state.generation + 1), _tag: "Isolated", cause, evidence: undefined })
+    const cause = Move.because(self, { rule: "isolated", note, ...by })
+    const until = now + (order.for ?? Infinity)
+    if (isolated) self.cell.current = { ...state, cause, until }
+    else {
+      Move.enter(self, now, {
+        _tag: "Isolated",
+        generation: state.generation + 1,
+        since: now,
+        until,
+        cause,
+        interrupted: state
+      })
+    }
   } else if (order._tag === "Trip") {
-    const { note, openFor = self.rules.tripDuration } = order
-    if (!isolated) Move.open(self, now, { rule: "manual", note }, 0, openFor)
+    const { openFor = self.rules.tripDuration } = order
+    if (!isolated) Move.open(self, now, { rule: "manual", note, ...by }, 0, openFor)
   } else if (order._tag === "Reset" || isolated) {
     if (order._tag === "Reset") {
       self.openings = 0
@@ -327,7 +357,7 @@ export const snapshot = (circuit: Circuit, now: number): Snapshot => {
     mode,
     generation,
     since,
-    retryAfter: _tag === "Isolated" ? Infinity : Math.max(_tag === "Open" ? state.until - now : 0, gateUntil - now, 0),
+    retryAfter: Move.rest(circuit, now),
     cause: cause ?? (gateUntil > now ? gateCause : undefined),
     openings: Move.openings(circuit, now),
     uptimePercentage: now > madeAt ? 100 * (1 - Math.min(Math.max(down / (now - madeAt), 0), 1)) : isDown ? 0 : 100,

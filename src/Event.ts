@@ -15,8 +15,10 @@ import type { CircuitRejected } from "./CircuitRejected.ts"
  *
  * **Details**
  *
- * `Transitioned` tells each change of state, and each step of a ramp (`share`). `Rejected` is one refused call, and
- * `ModeChanged` an operator's order.
+ * - `Transitioned` tells each change of state, and each step of a ramp (`share`).
+ * - `Rejected` is one refused call; `WouldReject` is one that mode `observe` let through.
+ * - `Throttled` tells that the gate is shut, or stays shut for longer: for `pause`, from `at` on.
+ * - `Commanded` is an operator's order, with who gave it (`by`) and why (`note`), where that was said.
  *
  * @category models
  * @since 0.1.0
@@ -34,8 +36,21 @@ export type Happening =
     readonly _tag: "Transitioned"
     readonly openFor: Duration.Duration | undefined
   })
-  | { readonly _tag: "Rejected"; readonly error: CircuitRejected }
-  | { readonly _tag: "ModeChanged"; readonly mode: Circuit.Mode }
+  | { readonly _tag: "Rejected" | "WouldReject"; readonly error: CircuitRejected }
+  | {
+    readonly _tag: "Throttled"
+    readonly at: number
+    readonly pause: Duration.Duration
+    readonly cause: Circuit.Cause
+  }
+  | {
+    readonly _tag: "Commanded"
+    readonly at: number
+    readonly command: Circuit.Command["_tag"] | "Configure"
+    readonly mode?: Circuit.Mode | undefined
+    readonly note: string | undefined
+    readonly by: string | undefined
+  }
 
 /**
  * Who listens to the events of one breaker, or of all in a map.

@@ -8,7 +8,8 @@
 import * as Duration from "effect/Duration"
 import * as Evidence from "./Evidence.ts"
 import type * as Outcome from "./Outcome.ts"
-import type { Cause, Circuit, LastFailure, Mutable, Open, Probing, Ramping, State } from "./State.ts"
+import type { Rules } from "./Rules.ts"
+import type { Cause, Circuit, Isolated, LastFailure, Mutable, Open, Probing, Ramping, State } from "./State.ts"
 import { closed } from "./State.ts"
 
 /** @internal Takes a circuit into its next state. */
@@ -28,6 +29,13 @@ const tell = (self: Mutable, at: number, { _tag: from }: State, openFor?: number
 
 /** @internal */
 export const isDown = ({ _tag }: State): boolean => _tag === "Open" || _tag === "Isolated"
+
+/** @internal How long until asking may help, as far as that is known: until what is shut by time is open. */
+export const rest = ({ cell: { current: state }, gateUntil }: Circuit, now: number): number => {
+  const until = (at: State): number =>
+    at._tag === "Open" ? at.until : at._tag === "Isolated" ? Math.max(at.until, until(at.interrupted)) : -Infinity
+  return Math.max(until(state), gateUntil, now) - now
+}
 
 /** @internal The share of calls that the ramp lets through, while there is one. */
 export const shareOf = ({ cell: { current }, rules }: Circuit): number | undefined =>
@@ -103,6 +111,7 @@ export const abstain = (
     if (now + value <= self.gateUntil) return
     self.gateUntil = now + value
     self.gateCause = because(self, { rule: "throttled", value, failure: failureOf(now, outcome) })
+    self.paused?.(self.gateCause, now)
   }
 }
 
@@ -113,6 +122,11 @@ const text = (value: unknown): string | undefined =>
 /** @internal What time alone has brought about, seen now that somebody asks or settles. */
 export const catchUp = (self: Mutable, now: number): void => {
   const state = self.cell.current
+  if (state._tag === "Isolated") {
+    if (now < state.until) return
+    const next = afterwards(state, now, self.rules)
+    return enter(self, now, next, next._tag === "Open" ? Math.max(next.until - now, 0) : undefined)
+  }
   if (state._tag === "HalfOpen") {
     if (state.stage === "Probing") return lapse(self, now, state)
     if (climb(self, now, state)) return
@@ -123,6 +137,16 @@ export const catchUp = (self: Mutable, now: number): void => {
 /** @internal */
 export const judge = (self: Mutable, now: number, verdict: Evidence.Verdict | undefined): void => {
   if (verdict !== undefined) open(self, now, verdict)
+}
+
+/** @internal What an isolation goes on with once it is over: what was gathered is gone, what was decided stays. */
+export const afterwards = ({ generation, interrupted }: Isolated, now: number, { plan }: Rules): State => {
+  const next = { ...interrupted, generation: generation + 1, since: now }
+  if (next._tag === "Closed") return closed(now, next.generation)
+  if (next._tag === "Open") return next
+  if (next.stage === "Probing") return { ...next, running: [], passed: 0, failed: 0 }
+  const evidence = new Evidence.Evidence(plan, now)
+  return { ...next, evidence, stepSince: now, asked: 0, admitted: 0, succeeded: 0 }
 }
 
 /** @internal The opening is over, and somebody asks. */
@@ -156,12 +180,14 @@ export const failProbe = (self: Mutable, now: number, state: Probing, why?: stri
   const { outOf: calls, successes } = self.rules
   const limit = calls - successes + 1
   if (why !== undefined) self.lastFailure = { at: now, kind: "probe", message: `A probe ${why}` }
+  self.meter?.probed(false)
   if (++state.failed >= limit) open(self, now, { rule: "probes", value: state.failed, limit, calls })
 }
 
 /** @internal One more probe succeeded: after the last comes the ramp, if there is one. */
 export const passProbe = (self: Mutable, now: number, state: Probing): void => {
   const { plan, ramp, successes } = self.rules
+  self.meter?.probed(true)
   if (++state.passed < successes) return
   const next = closed(now, state.generation + 1)
   if (ramp === undefined) return enter(self, now, next)

@@ -31,6 +31,7 @@ const cause = /*#__PURE__*/ Schema.Struct({
   limit: Schema.Number,
   calls: Schema.Number,
   note: Schema.optional(Schema.String),
+  by: Schema.optional(Schema.String),
   failure: Schema.optional(failure)
 })
 

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Evidence from "./Evidence.ts"
+import type * as Outcome from "./Outcome.ts"
 import type { Rules } from "./Rules.ts"
 
 /**
@@ -34,7 +35,8 @@ export interface LastFailure {
  *
  * The rules are those of the trip policy, and `probes` (they failed), `trip` (a `Trip` outcome), `manual` (opened by
  * hand), `escalated` (so many circuits under it are open), `throttled` (the gate is shut, `value` being the pause in
- * milliseconds) and `isolated`. `failure` is the last failure of the period that the rule ended.
+ * milliseconds) and `isolated`. `failure` is the last failure of the period that the rule ended. `note` and `by` are what an
+ * operator said and who it was.
  *
  * @category models
  * @since 0.1.0
@@ -46,6 +48,7 @@ export interface Cause {
   readonly calls: number
   readonly failure?: LastFailure | undefined
   readonly note?: string | undefined
+  readonly by?: string | undefined
 }
 
 /**
@@ -119,7 +122,11 @@ export interface Isolated {
   readonly evidence?: undefined
   readonly generation: number
   readonly since: number
+  /** When it ends by itself; infinite where only a release ends it. */
+  readonly until: number
   readonly cause: Cause
+  /** @internal What it goes on with when it ends by itself. */
+  readonly interrupted: Exclude<State, Isolated>
 }
 
 /** @internal The generation of a call that would have been refused: no period has it. */
@@ -211,8 +218,13 @@ export interface Transition {
  *
  * **Details**
  *
- * `random` gives numbers from 0 to 1 for the jitter of openings (default: none). `notify` is told of each transition. It is
- * called in the midst of one: it must not throw, nor ask, settle or command the same circuit.
+ * - `random` gives numbers from 0 to 1 for the jitter of openings (default: none).
+ * - `notify` is told of each transition, `paused` when a throttle shuts the gate or keeps it shut for longer, and
+ *   `spared` of each call that mode `observe` lets through and `enforce` would have refused.
+ *
+ * **Gotchas**
+ *
+ * They are called in the midst of a move: they must not throw, nor ask, settle or command the same circuit.
  *
  * @category models
  * @since 0.1.0
@@ -220,6 +232,30 @@ export interface Transition {
 export interface Host {
   readonly random?: (() => number) | undefined
   readonly notify?: ((transition: Transition) => void) | undefined
+  readonly paused?: ((cause: Cause, at: number) => void) | undefined
+  readonly spared?: ((refusal: Refusal) => void) | undefined
+}
+
+/**
+ * What is counted of the calls of a circuit while somebody wants to know.
+ *
+ * **Details**
+ *
+ * `settled` is told of every call that comes home, those too that come too late to count: its outcome, and how long it took
+ * (`undefined` where its beginning is not known). `probed` is told whether a probe passed.
+ *
+ * **Gotchas**
+ *
+ * It is called on the way of each call: it must do next to nothing, and not throw.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Meter {
+  admitted(): void
+  settled(outcome: Outcome.Outcome, took: number | undefined): void
+  refused(reason: Refusal["reason"], spared: boolean): void
+  probed(passed: boolean): void
 }
 
 /**
@@ -272,6 +308,8 @@ export class Circuit {
   /** @internal */
   readonly madeAt: number
   readonly downFor: number = 0
+  /** Who counts its calls; nobody, unless somebody wants to know. */
+  readonly meter: Meter | undefined = undefined
 
   constructor(rules: Rules, now: number, mode: Mode = "enforce", cell: { current: State } = { current: closed(now) }) {
     this.rules = rules
@@ -282,6 +320,8 @@ export class Circuit {
 
   random?(): number
   notify?(transition: Transition): void
+  paused?(cause: Cause, at: number): void
+  spared?(refusal: Refusal): void
 }
 
 /** @internal The same circuit, for the machine's own hands. */

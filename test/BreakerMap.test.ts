@@ -375,7 +375,7 @@ describe("BreakerMap", () => {
           "a: Transitioned",
           "b: Transitioned",
           "a: Rejected",
-          "b: ModeChanged"
+          "b: Commanded"
         ])
       }))
 

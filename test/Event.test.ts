@@ -24,6 +24,8 @@ const settled = Effect.forEach(Array.from({ length: 10 }), () => Effect.yieldNow
 const line = (event: Breaker.Event) =>
   event._tag === "Transitioned"
     ? `${event.from} to ${event.to}${event.share === undefined ? "" : ` ${event.share}`}`
+    : event._tag === "Commanded"
+    ? `ordered to ${event.command}`
     : event._tag
 
 const noon = Date.parse("2026-03-01T12:00:00.000Z")
@@ -96,7 +98,7 @@ describe("Event", () => {
       yield* settled
 
       assert.strictEqual(heard.length, 1)
-      assert.deepInclude(heard[0], { _tag: "ModeChanged", circuit: "openai", mode: "observe" })
+      assert.deepInclude(heard[0], { _tag: "Commanded", command: "SetMode", circuit: "openai", mode: "observe" })
     }))
 
   it.effect("tells a whole recovery, each step of the ramp included, in order", () =>
@@ -133,13 +135,21 @@ describe("Event", () => {
 
       assert.deepStrictEqual(heard.map(line), [
         "Closed to Open",
+        "ordered to Trip",
         "Open to Closed",
+        "ordered to Reset",
         "Closed to Isolated",
-        "Isolated to Closed"
+        "ordered to Isolate",
+        "Isolated to Closed",
+        "ordered to Release"
       ])
       assert.deepStrictEqual(
-        heard.map((event) => event._tag === "Transitioned" ? event.cause?.note : undefined),
+        heard.flatMap((event) => event._tag === "Transitioned" ? [event.cause?.note] : []),
         ["drill", undefined, "bad deploy", undefined]
+      )
+      assert.deepStrictEqual(
+        heard.flatMap((event) => event._tag === "Commanded" ? [[event.note, event.by]] : []),
+        [["drill", undefined], [undefined, undefined], ["bad deploy", undefined], [undefined, undefined]]
       )
     }))
 
@@ -163,7 +173,7 @@ describe("Event", () => {
       yield* breaker.reset
       yield* settled
 
-      assert.deepStrictEqual(heard.map(line), ["Open to Closed"])
+      assert.deepStrictEqual(heard.map(line), ["Open to Closed", "ordered to Reset"])
     }))
 
   it.effect("goes on for the others when a listener stops, is interrupted or fails", () =>
@@ -187,7 +197,12 @@ describe("Event", () => {
       yield* settled
 
       assert.deepStrictEqual(stopped.map(line), ["Closed to Open"])
-      assert.deepStrictEqual(heard.map(line), ["Closed to Open", "Open to Closed", "Closed to Open"])
+      assert.deepStrictEqual(heard.map(line), [
+        "Closed to Open",
+        "Open to Closed",
+        "ordered to Reset",
+        "Closed to Open"
+      ])
     }))
 
   it.effect("keeps the newest 256 for a listener that is slow, and holds up no call", () =>
@@ -211,7 +226,9 @@ describe("Event", () => {
       yield* Latch.open(door)
       yield* Effect.forEach(Array.from({ length: 1000 }), () => Effect.yieldNow, { discard: true })
 
-      assert.deepStrictEqual(notes, ["first", ...Array.from({ length: 256 }, (_, i) => String(745 + i))])
+      // Each order is two events: the transition, and who gave it.
+      const newest = Array.from({ length: 128 }, (_, i) => [String(873 + i), "Commanded"])
+      assert.deepStrictEqual(notes, ["first", "Commanded", ...newest.flat()])
     }))
 
   it.effect("tells nothing to a listener whose scope is closed", () =>

@@ -20,6 +20,9 @@ const ranks: ReadonlyArray<ReadonlyArray<string>> = [
   ["CircuitRejected"],
   ["Classify", "OpenDuration", "Snapshot"],
   ["Event", "Execute", "Settings"],
+  ["Registry"],
+  ["Trace"],
+  ["Guarded"],
   ["Breaker"],
   ["BreakerMap", "BreakerStream", "Fallback"]
 ]

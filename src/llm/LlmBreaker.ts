@@ -19,9 +19,10 @@ import type * as Breaker from "../Breaker.ts"
 import * as BreakerMap from "../BreakerMap.ts"
 import * as CallWindow from "../CallWindow.ts"
 import type { CircuitRejected } from "../CircuitRejected.ts"
-import { eventsOf, type Listeners } from "../Event.ts"
+import { eventsOf } from "../Event.ts"
 import { firstOrLast } from "../Execute.ts"
 import * as Setting from "../internal/Setting.ts"
+import type { Group } from "../Registry.ts"
 import { settings } from "../Settings.ts"
 import * as TripPolicy from "../TripPolicy.ts"
 import { Escalation } from "./Escalation.ts"
@@ -253,13 +254,14 @@ type Maps = { readonly [Place in Scopes.Place]?: BreakerMap.BreakerMapImpl }
 class LlmBreakerImpl implements LlmBreaker {
   private readonly maps: Maps
   private readonly ground: Ground
-  private readonly listeners: Listeners = { current: undefined }
+  private readonly group: Group
   readonly execute: LlmBreaker["execute"]
 
   constructor(maps: Maps, ground: Ground) {
     this.maps = maps
     this.ground = ground
-    for (const map of this.all) map.listeners = this.listeners
+    this.group = { current: undefined, registry: this.all[0]!.group.registry }
+    for (const map of this.all) map.group = this.group
     this.execute = firstOrLast((self, options) => {
       const { classify, ...scopes } = options as Scoped<unknown, unknown>
       return Effect.uninterruptibleMask((restore) =>
@@ -291,7 +293,7 @@ class LlmBreakerImpl implements LlmBreaker {
   }
 
   get events(): LlmBreaker["events"] {
-    return eventsOf(this.listeners)
+    return eventsOf(this.group)
   }
 
   get breaker(): LlmBreaker["breaker"] {
@@ -309,7 +311,7 @@ class LlmBreakerImpl implements LlmBreaker {
 
   private enter(scopes: Scopes.Scopes, fiber: AnyFiber): LlmPermit | Exit.Exit<never, CircuitRejected> {
     const call = new LlmPermit(scopes, this.circuits(scopes, fiber), this.ground, fiber)
-    return call.enter() ?? call
+    return call.enter(fiber) ?? call
   }
 
   private circuits(scopes: Scopes.Scopes, fiber: AnyFiber): ReadonlyArray<Asked> {

@@ -12,6 +12,7 @@ import * as Circuit from "../Circuit.ts"
 import type { CircuitRejected } from "../CircuitRejected.ts"
 import { type Classify, Heard, isInterrupted, ladders, outcomeOf } from "../Classify.ts"
 import * as Outcome from "../Outcome.ts"
+import * as Trace from "../Trace.ts"
 import type { Escalation } from "./Escalation.ts"
 import * as LlmOutcome from "./LlmOutcome.ts"
 import * as Quality from "./Quality.ts"
@@ -86,6 +87,7 @@ export class LlmPermit implements Permit {
   private readonly ground: Ground
   private readonly clock: Clock.Clock
   private readonly doubts: number
+  private readonly span: Trace.Span | undefined
   private settled = false
 
   constructor(scopes: Scopes.Scopes, asked: ReadonlyArray<Asked>, ground: Ground, fiber: AnyFiber) {
@@ -93,22 +95,24 @@ export class LlmPermit implements Permit {
     this.asked = asked
     this.ground = ground
     this.clock = fiber.getRef(Clock.Clock)
+    this.span = Trace.spanOf(fiber)
     this.doubts = ground.trust.doubtsOf(this.circuitAt(this.keyPlace)!)
   }
 
   /** Asks all circuits, in one step of the fiber: nothing can come between. */
-  enter(): Exit.Exit<never, CircuitRejected> | undefined {
+  enter(fiber: AnyFiber): Exit.Exit<never, CircuitRejected> | undefined {
     const { asked, clock } = this
     // First a look, which moves nothing: where one refuses, the others are not to hear of it. But the one that refuses has
     // to be asked, for that is what lets it recover; and it may think better of it.
     for (const one of asked) {
-      const refused = shut(one.circuit, clock) && this.ask(one)
+      const refused = shut(one.circuit, clock) && this.ask(one, fiber)
       if (refused !== undefined) return refused
     }
     for (const one of asked) {
-      const refused = one.permit === undefined ? this.ask(one) : undefined
+      const refused = one.permit === undefined ? this.ask(one, fiber) : undefined
       if (refused !== undefined) return refused
     }
+    if (this.span !== undefined) Trace.asked(this.span, this.subject.circuit)
     return undefined
   }
 
@@ -160,6 +164,7 @@ export class LlmPermit implements Permit {
     if (heard !== undefined) heard.outcome = outcome
     const { asked, scopes } = this
     const hearer = Scopes.hearerOf(outcome, scopes)
+    if (this.span !== undefined) Trace.settled(this.span, outcome)
     const told = outcome.scope === "key" ? this.believed(outcome, hearer!) : outcome
     if (outcome._tag === "Success") this.ground.trust.confirm(this.circuitAt(this.keyPlace)!, this.doubts)
     // While the provider recovers, a model that was well until now and fails says that it has not.
@@ -178,7 +183,7 @@ export class LlmPermit implements Permit {
     for (const one of this.asked) if (one.place === "quality") this.tell(one, Quality.heard(isGood, message))
   }
 
-  private ask(one: Asked): Exit.Exit<never, CircuitRejected> | undefined {
+  private ask(one: Asked, fiber: AnyFiber): Exit.Exit<never, CircuitRejected> | undefined {
     const { circuit } = one
     const before = circuit.cell.current
     const answer = Circuit.admit(circuit, circuit.now(this.clock))
@@ -186,7 +191,7 @@ export class LlmPermit implements Permit {
     this.look(one, before)
     if (answer instanceof Circuit.Permit) return undefined
     for (const other of this.asked) if (other.permit !== undefined) this.tell(other, Outcome.ignored)
-    return circuit.refused(answer)
+    return circuit.refused(answer, fiber)
   }
 
   private tell(one: Asked, outcome: Outcome.Outcome): void {
@@ -206,6 +211,11 @@ export class LlmPermit implements Permit {
     return outcome._tag === "Trip" && outcome.kind === "auth"
       ? this.ground.trust.doubt(this.circuitAt(hearer)!, this.doubts, outcome)
       : outcome
+  }
+
+  // The model that is asked, or what is known of where it is.
+  private get subject(): Asked {
+    return this.asked.find(({ place }) => place === "model") ?? this.asked.at(-1)!
   }
 
   private get keyPlace(): Scopes.Place {
