@@ -410,9 +410,9 @@ describe("Circuit laws", () => {
         if (asked !== undefined && before.mode !== "off" && before.state !== "Isolated") {
           if (now < gate && before.mode === "enforce") assert.instanceOf(asked.answer, Circuit.Refusal)
           if (now >= gate) assert.notStrictEqual(refusalOf(asked)?.reason, "Throttled")
-          // Once an ask has found it over, it is over, even for a clock that steps back.
-          const looked = before.state !== "Open" || after.state !== "Open" || before.retryAfter === 0
-          if (looked && now >= gate) gate = Number.NEGATIVE_INFINITY
+          // Once a call was let through, it is over, even for a clock that steps back.
+          const passed = isPermit(asked) && asked.answer.generation === after.generation
+          if (passed && now >= gate) gate = Number.NEGATIVE_INFINITY
         }
         if (step.do === "Command" && step.order._tag === "Reset") gate = Number.NEGATIVE_INFINITY
         if (step.do !== "Settle" || step.outcome._tag !== "Throttled" || after.throttled === before.throttled) return
