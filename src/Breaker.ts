@@ -282,7 +282,7 @@ export const monotonic = (fiber: AnyFiber): number => millisOf(fiber.getRef(Cloc
 /** @internal */
 export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
   readonly name: string
-  readonly settings: Settings
+  settings: Settings
   declare meter: Circuit.Meter | undefined
   /** When a map last gave it out. */
   usedAt = 0
@@ -452,7 +452,7 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
   emit(event: Happening): void {
     const { current, registry } = this.group
     const said = { circuit: this.name, ...event }
-    current?.forEach((listen) => listen(said))
+    current?.forEach((listen) => listen(said, this))
     if (!("error" in event)) registry.current?.forEach((listen) => listen(said, this))
   }
 }

@@ -136,15 +136,15 @@ export class Memory {
   bad = 0
   /** The newest cell. */
   index = -1
-  private oldest = 0
+  oldest = 0
   // How many calls are in each cell, and behind that how many of them are bad.
-  private cells: Uint32Array | undefined = undefined
-  private readonly times: Array<number> = []
-  private readonly size: number
-  private readonly within: number
-  private readonly duration: number
+  cells: Uint32Array | undefined = undefined
+  readonly times: Array<number> = []
+  readonly size: number
+  readonly within: number
+  readonly duration: number
   // Cells are counted from here, and the next one begins then: small numbers, and seldom a division.
-  private readonly first: number
+  readonly first: number
   private nextAt = -Infinity
 
   constructor(window: CallWindow, now: number) {

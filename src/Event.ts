@@ -58,14 +58,20 @@ export type Happening =
  * @internal
  */
 export interface Listeners {
-  current: ReadonlySet<(event: Event) => void> | undefined
+  current: ReadonlySet<Listener> | undefined
 }
 
 /** @internal */
-export const eventsOf = (listeners: Listeners): Stream.Stream<Event> =>
-  Stream.callback<Event>((queue) => {
-    const listen = (event: Event) => {
-      Queue.offerUnsafe(queue, event)
+export type Listener = (event: Event, circuit: Circuit.Circuit) => void
+
+/** @internal The events as `read` reads them, at once: it must not throw, nor touch the circuit. */
+export const eventsOf = <A = Event>(
+  listeners: Listeners,
+  read = (event: Event, _circuit: Circuit.Circuit): A => event as never
+): Stream.Stream<A> =>
+  Stream.callback<A>((queue) => {
+    const listen: Listener = (event, circuit) => {
+      Queue.offerUnsafe(queue, read(event, circuit))
     }
     return Effect.acquireRelease(
       Effect.sync(() => {

@@ -39,8 +39,8 @@ export interface Verdict {
   readonly calls: number
 }
 
-/** A rule over a window; a streak is a rule of its own, and what a share falls back on below its minimum. */
-interface Rule {
+/** @internal A rule over a window; a streak is a rule of its own, and what a share falls back on below its minimum. */
+export interface Rule {
   readonly rule: Verdict["rule"]
   readonly limit: number
   readonly window: CallWindow.CallWindow
@@ -135,7 +135,8 @@ export const noBlocks: ReadonlyArray<Block> = []
 // them runs. `calls` is how many joined it, known when no more may. `least` is the fewest that it is judged by: until then
 // as many as it has room for; then most of those that joined, lest a few that are left decide by chance where the others
 // said nothing.
-interface Block {
+/** @internal */
+export interface Block {
   readonly first: number
   readonly since: number
   calls: number
@@ -147,16 +148,22 @@ interface Block {
 const noMemories: ReadonlyArray<CallWindow.Memory> = []
 
 // The calls that run and may still turn out slow by one rule, oldest first. Those that did go on to the next rule's row.
-interface Row {
+/** @internal */
+export interface Row {
   readonly slowAfter: number
   oldest: Call | undefined
   newest: Call | undefined
 }
 
-const noRows: ReadonlyArray<Row> = []
+/** @internal */
+export const noRows: ReadonlyArray<Row> = []
 
 /**
  * What one period of a circuit has gathered under a plan: the streak, the windows, and the calls that still run.
+ *
+ * **Gotchas**
+ *
+ * What it holds is for this package alone, where a plan is replaced under way.
  *
  * @category judging
  * @since 0.1.0
@@ -164,20 +171,20 @@ const noRows: ReadonlyArray<Row> = []
 export class Evidence {
   /** How many calls were slow, those included that still run. */
   slow = 0
-  private streak = 0
-  private admitted = 0
-  private running = 0
+  streak = 0
+  admitted = 0
+  running = 0
   // The newest call that has come home.
-  private reached = -1
-  private reachedAt = -Infinity
-  private memories = noMemories
+  reached = -1
+  reachedAt = -Infinity
+  memories = noMemories
   // Of each rule two, half a block apart: wherever trouble begins, one of them is in its first half.
-  private blocks = noBlocks
+  blocks = noBlocks
   // The call, and the moment, with which the next block is half full.
-  private turnsAt = Infinity
-  private turnsWhen = Infinity
-  private rows = noRows
-  private readonly plan: Plan
+  turnsAt = Infinity
+  turnsWhen = Infinity
+  rows = noRows
+  plan: Plan
 
   constructor(plan: Plan, now: number) {
     const { rules } = this.plan = plan
@@ -300,7 +307,7 @@ export class Evidence {
 
   // With call `number`, where the younger block is half full: it goes on as the older one. The calls before keep the array
   // that they were given.
-  private turn(number: number, now: number): void {
+  turn(number: number, now: number): void {
     this.turnsAt = this.turnsWhen = Infinity
     this.plan.rules.forEach((rule, i) => {
       const [older, younger] = this.blocks.slice(2 * i) as [Block, Block]
@@ -335,7 +342,7 @@ export class Evidence {
   }
 
   // `call` is one that just failed, or turned out slow: its blocks know something new.
-  private judge(now: number, call: Call | undefined): Verdict | undefined {
+  judge(now: number, call: Call | undefined): Verdict | undefined {
     const { admitted, memories, plan: { rules, streak }, streak: row } = this
     if (row >= streak) return streakOf(row, streak)
     for (let i = 0; i < rules.length; i++) {
@@ -363,7 +370,7 @@ export class Evidence {
   }
 
   /** A call is not watched any more. */
-  private unlink(call: Call): void {
+  unlink(call: Call): void {
     if (this.rows === noRows) return
     const row = this.rowOf(call)
     if (row?.oldest === call) row.oldest = call.newer
@@ -372,7 +379,8 @@ export class Evidence {
   }
 }
 
-const link = (call: Call, row: Row | undefined): void => {
+/** @internal */
+export const link = (call: Call, row: Row | undefined): void => {
   if (row === undefined) return
   call.older = row.newest
   if (row.newest === undefined) row.oldest = call
@@ -388,7 +396,8 @@ export const unlink = (call: Call): void => {
 }
 
 // Two windows long. As many calls as that; where only time bounds it, who knows.
-const block = ({ room }: Rule, first: number, since: number): Block => ({
+/** @internal */
+export const block = ({ room }: Rule, first: number, since: number): Block => ({
   first,
   since,
   calls: 0,

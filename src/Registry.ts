@@ -5,7 +5,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Circuit from "./Circuit.ts"
-import type { Event, Listeners } from "./Event.ts"
+import type { Listener, Listeners } from "./Event.ts"
 
 /** @internal A circuit with its name. */
 export interface Named extends Circuit.Circuit {
@@ -33,9 +33,9 @@ export interface Group extends Listeners {
  * @category models
  * @since 0.1.0
  */
-export class Registry {
+export class Registry implements Listeners {
   /** @internal */
-  current: ReadonlySet<(event: Event, circuit: Named) => void> | undefined = undefined
+  current: ReadonlySet<Listener> | undefined = undefined
   /** @internal Gives the one who counts the calls of a circuit. */
   meterOf: ((circuit: Named) => Circuit.Meter | undefined) | undefined = undefined
   private refs = new Set<WeakRef<Source>>()

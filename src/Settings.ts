@@ -37,6 +37,8 @@ export interface Settings {
   readonly rules: (context: Context.Context<never>) => Circuit.Rules
   readonly classify: Classify | undefined
   readonly mode: Circuit.Mode
+  /** As they were given. */
+  readonly options: Omit<Options, "name">
 }
 
 /** @internal */
@@ -50,7 +52,8 @@ export const settings = (options: Omit<Options, "name">, where = "Breaker.make")
   return {
     rules: replayed === undefined ? () => rules : (context) => ({ ...rules, openDuration: replayed(context) }),
     classify,
-    mode
+    mode,
+    options
   }
 }
 

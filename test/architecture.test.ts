@@ -30,6 +30,7 @@ const ranks: ReadonlyArray<ReadonlyArray<string>> = [
 /** What a folder may import beside its own modules and the root's. */
 const folderImports: Readonly<Record<string, ReadonlyArray<string>>> = {
   "ai-sdk": ["llm"],
+  dashboard: ["control"],
   http: ["llm"],
   replay: ["llm"],
   testing: ["chaos"]

@@ -1,0 +1,3 @@
+export * as Registry from "../Registry.ts"
+export * as CircuitControl from "./CircuitControl.ts"
+export * as CircuitReader from "./CircuitReader.ts"
