@@ -83,6 +83,178 @@ describe("Circuit", () => {
     })
   })
 
+  describe("isolating for a while", () => {
+    const isolate = (millis: number): Circuit.Command => ({ _tag: "Isolate", for: millis })
+
+    it("refuses until its end, and exactly then goes on where it was (rule 2, rule 27)", () => {
+      const { command, knock, later, read, steps } = history()
+
+      command(isolate(1000))
+      later(999)
+      assert.deepStrictEqual(knock(), { reason: "Isolated", retryAfter: 1 })
+      later(1)
+      assert.deepStrictEqual([read().state, read().retryAfter], ["Isolated", 0])
+
+      assert.strictEqual(knock(), "admitted")
+      assert.deepStrictEqual(steps(), ["Closed -> Isolated (isolated) at 0", "Isolated -> Closed at 1000"])
+    })
+
+    it("gives an opening back with what is left of it", () => {
+      const { command, fail, knock, later, refused, steps } = history(quick)
+
+      fail()
+      const { cause } = refused()
+      command(isolate(400))
+      assert.deepStrictEqual(knock(), { reason: "Isolated", retryAfter: 1000 })
+      later(400)
+      assert.deepStrictEqual(refused().cause, cause)
+      later(599)
+      assert.deepStrictEqual(knock(), { reason: "Open", retryAfter: 1 })
+      later(1)
+
+      assert.strictEqual(knock(), "admitted")
+      assert.deepStrictEqual(steps(), [
+        "Closed -> Open (consecutive) at 0 for 1000",
+        "Open -> Isolated (isolated) at 0",
+        "Isolated -> Open (consecutive) at 400 for 600",
+        "Open -> HalfOpen (consecutive) at 1000"
+      ])
+    })
+
+    it("gives an opening back that is over meanwhile: the next call is a probe (rule 22)", () => {
+      const { command, fail, knock, later, steps } = history(quick)
+
+      fail()
+      command(isolate(5000))
+      later(5000)
+
+      assert.strictEqual(knock(), "admitted")
+      assert.deepStrictEqual(steps().slice(-2), [
+        "Isolated -> Open (consecutive) at 5000 for 0",
+        "Open -> HalfOpen (consecutive) at 5000"
+      ])
+    })
+
+    it("begins the probing anew: the probes of before count for nothing (rule 5, rule 23)", () => {
+      const { ask, command, fail, later, read, settle, succeed } = history({
+        ...quick,
+        halfOpen: { concurrency: 2, successes: 2 }
+      })
+
+      fail()
+      later(1000)
+      succeed()
+      const old = ask()
+      command(isolate(100))
+      later(100)
+      const fresh = ask()
+      assert.deepStrictEqual([read().state, read().stage], ["HalfOpen", "Probing"])
+      settle(old, Outcome.failure())
+      settle(fresh, success)
+      assert.strictEqual(read().state, "HalfOpen")
+      succeed()
+
+      assert.strictEqual(read().state, "Closed")
+    })
+
+    it("goes on with a ramp at its step, from the beginning of it (rule 26)", () => {
+      const { command, fail, later, read, succeed } = history({
+        ...quick,
+        ramp: { shares: [0.5, 0.8], every: 1000, minimumCalls: 1 }
+      })
+
+      fail()
+      later(1000)
+      succeed()
+      succeed()
+      later(1000)
+      succeed()
+      assert.strictEqual(read().share, 0.8)
+      command(isolate(100))
+      later(100)
+      succeed()
+      assert.deepStrictEqual([read().stage, read().share], ["Ramping", 0.8])
+      later(999)
+      succeed()
+      assert.strictEqual(read().stage, "Ramping")
+      later(1)
+      succeed()
+
+      assert.strictEqual(read().state, "Closed")
+    })
+
+    it("is released to Closed, whatever it interrupted (rule 27)", () => {
+      const { command, fail, state } = history(quick)
+
+      fail()
+      command(isolate(1000))
+      command({ _tag: "Release" })
+
+      assert.strictEqual(state(), "Closed")
+    })
+
+    it("takes a new end, or none, and goes on where the first one interrupted it", () => {
+      const { command, fail, knock, later, transitions } = history(quick)
+
+      fail()
+      command(isolate(100))
+      later(50)
+      command(isolate(2000))
+      later(1999)
+      assert.deepStrictEqual(knock(), { reason: "Isolated", retryAfter: 1 })
+      command({ _tag: "Isolate" })
+      later(1e9)
+      assert.deepStrictEqual(knock(), { reason: "Isolated", retryAfter: Number.POSITIVE_INFINITY })
+
+      assert.strictEqual(transitions.length, 2)
+    })
+
+    it("is over for an order that comes after its end", () => {
+      const { command, later, steps } = history(quick)
+
+      command(isolate(100))
+      later(100)
+      command({ _tag: "Trip", openFor: 500 })
+
+      assert.deepStrictEqual(steps().slice(-2), ["Isolated -> Closed at 100", "Closed -> Open (manual) at 100 for 500"])
+    })
+
+    it("tells a look what an ask would find, and moves nothing (rule 2)", () => {
+      const { circuit, command, fail, later, now, state } = history(quick)
+
+      fail()
+      command(isolate(400))
+      later(400)
+
+      assert.strictEqual(Circuit.refusal(circuit, now())?.reason, "Open")
+      later(600)
+      assert.strictEqual(Circuit.refusal(circuit, now()), undefined)
+      assert.strictEqual(state(), "Isolated")
+    })
+
+    it("counts the whole of it as downtime, and no moment twice", () => {
+      const { command, fail, knock, later, read } = history({ ...quick, openDuration: 200 })
+
+      later(1000)
+      fail()
+      later(100)
+      command(isolate(300))
+      later(300)
+      knock()
+      later(600)
+
+      assert.strictEqual(read().uptimePercentage, 80)
+    })
+
+    it("says who and why, for as long as it lasts", () => {
+      const { command, refused } = history()
+
+      command({ _tag: "Isolate", for: 10, note: "migration", by: "ada" })
+
+      assert.deepInclude(refused().cause, { rule: "isolated", note: "migration", by: "ada" })
+    })
+  })
+
   describe("releasing", () => {
     it("does nothing to a circuit that is not isolated (rule 27)", () => {
       const { command, fail, read, transitions } = history(quick)

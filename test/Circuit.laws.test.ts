@@ -133,6 +133,7 @@ type Step =
 
 const anyOrder: fc.Arbitrary<Circuit.Command> = fc.oneof(
   fc.constant<Circuit.Command>({ _tag: "Isolate", note: "by hand" }),
+  fc.constantFrom(0, 100, 1000).map((millis): Circuit.Command => ({ _tag: "Isolate", for: millis, by: "ada" })),
   fc.constant<Circuit.Command>({ _tag: "Release" }),
   fc.constant<Circuit.Command>({ _tag: "Release" }),
   fc.constant<Circuit.Command>({ _tag: "Reset" }),
@@ -351,7 +352,15 @@ describe("Circuit laws", () => {
     same(transitions, [])
   })
 
-  const byAsk = ["Open -> HalfOpen", "Closed -> Open", "HalfOpen -> Open", "HalfOpen -> HalfOpen", "HalfOpen -> Closed"]
+  const afterIsolation = ["Isolated -> Closed", "Isolated -> Open", "Isolated -> HalfOpen"]
+  const byAsk = [
+    ...afterIsolation,
+    "Open -> HalfOpen",
+    "Closed -> Open",
+    "HalfOpen -> Open",
+    "HalfOpen -> HalfOpen",
+    "HalfOpen -> Closed"
+  ]
   const bySettle = ["Closed -> Open", "HalfOpen -> Open", "HalfOpen -> HalfOpen", "HalfOpen -> Closed"]
   const byOrder: Record<Circuit.Command["_tag"], ReadonlyArray<string>> = {
     Isolate: ["Closed -> Isolated", "Open -> Isolated", "HalfOpen -> Isolated"],
@@ -368,7 +377,7 @@ describe("Circuit laws", () => {
         : step.do === "Settle"
         ? bySettle
         : step.do === "Command"
-        ? byOrder[step.order._tag]
+        ? [...afterIsolation, ...byOrder[step.order._tag]]
         : []
       let { generation, state } = before
       for (const { at, from, generation: next, openFor, share, to } of transitions) {
@@ -398,7 +407,10 @@ describe("Circuit laws", () => {
           assert.strictEqual(refusal.reason, "Throttled")
         }
       }
-      for (const { at, openFor } of transitions) if (openFor !== undefined) until = at + openFor
+      // An opening that was interrupted keeps its end.
+      for (const { at, from, openFor } of transitions) {
+        if (openFor !== undefined && from !== "Isolated") until = at + openFor
+      }
     }
   })
 
@@ -407,7 +419,8 @@ describe("Circuit laws", () => {
     (settings) => {
       let gate = Number.NEGATIVE_INFINITY
       return ({ after, asked, before, now, step }) => {
-        if (asked !== undefined && before.mode !== "off" && before.state !== "Isolated") {
+        const isolated = before.state === "Isolated" && after.state === "Isolated"
+        if (asked !== undefined && before.mode !== "off" && !isolated) {
           if (now < gate && before.mode === "enforce") assert.instanceOf(asked.answer, Circuit.Refusal)
           if (now >= gate) assert.notStrictEqual(refusalOf(asked)?.reason, "Throttled")
           // Once a call was let through, it is over, even for a clock that steps back.
@@ -424,12 +437,29 @@ describe("Circuit laws", () => {
     }
   )
 
-  eachMoment("nothing is admitted while isolated (rule 27)", ({ asked, before }) => {
-    if (asked === undefined || before.mode !== "enforce" || before.state !== "Isolated") return
-
-    const { reason, retryAfter } = refusalOf(asked) ?? {}
-    same({ reason, retryAfter }, { reason: "Isolated", retryAfter: Number.POSITIVE_INFINITY })
-  })
+  eachHistory(
+    "nothing is admitted while isolated, and what was interrupted goes on at the end (rule 5, rule 27)",
+    () => {
+      let end = Number.POSITIVE_INFINITY
+      let interrupted = "Closed"
+      return ({ after, asked, before, now, step, transitions }) => {
+        if (asked !== undefined && before.state === "Isolated" && before.mode !== "off") {
+          const refusal = refusalOf(asked)
+          if (now >= end) assert.strictEqual(transitions[0]?.to, interrupted)
+          else if (before.mode === "enforce") {
+            assert.strictEqual(refusal?.reason, "Isolated")
+            assert.isAtLeast(refusal?.retryAfter ?? 0, end - now)
+          }
+          if (now < end) same(transitions, [])
+        }
+        if (step.do !== "Command" || step.order._tag !== "Isolate") return
+        // An isolation that is over has ended for this order too.
+        const from = before.state === "Isolated" && now >= end ? interrupted : before.state
+        if (from !== "Isolated") interrupted = from
+        if (after.state === "Isolated") end = now + (step.order.for ?? Number.POSITIVE_INFINITY)
+      }
+    }
+  )
 
   eachHistory(
     "never more probes run than may, and a free place is given (rule 10, rule 23, rule 24)",
@@ -439,6 +469,7 @@ describe("Circuit laws", () => {
       return ({ after, asked, before, now, settled, step }, { rules }) => {
         steppedBack ||= step.do === "Back"
         probes = probes.filter((probe) => probe !== settled)
+        if (asked === undefined && before.generation !== after.generation) probes = []
         if (asked === undefined || before.mode === "off") return
         const refusal = refusalOf(asked)
         const found = before.stage === "Probing" && before.generation === after.generation
@@ -690,7 +721,8 @@ describe("Circuit laws", () => {
           }
         }
         for (const { cause, from, openFor, share, to } of transitions) {
-          if (openFor !== undefined && cause !== undefined && cause.rule !== "manual" && cause.rule !== "trip") {
+          const ownRules = cause?.rule !== "manual" && cause?.rule !== "trip" && from !== "Isolated"
+          if (openFor !== undefined && ownRules) {
             const { openDuration } = settings
             const own = typeof openDuration === "function" ? openDuration(after.openings) : Number(openDuration)
             const least = Math.max(own, hint - now)
@@ -857,7 +889,7 @@ const anyStory: fc.Arbitrary<ReadonlyArray<Story>> = fc.array(
 /** Lists, flags, and the rules read aloud. Concurrency one, so a call is asked and settled before the next. */
 const naive = (tripsOn: Naive, options: { open: number; successes: number; outOf: number; lease: number }) => {
   const hour = 3_600_000
-  let state: "Closed" | "Open" | "HalfOpen" | "Isolated" = "Closed"
+  let state = "Closed" as "Closed" | "Open" | "HalfOpen" | "Isolated"
   let since = 0
   let until = 0
   let openings = 0
@@ -866,6 +898,8 @@ const naive = (tripsOn: Naive, options: { open: number; successes: number; outOf
   let hints: Array<number> = []
   let gates: Array<number> = []
   let probes: Array<boolean> = []
+  let isolatedUntil = 0
+  let interrupted = state
 
   const enter = (next: typeof state, now: number): void => {
     state = next
@@ -886,10 +920,15 @@ const naive = (tripsOn: Naive, options: { open: number; successes: number; outOf
     enter("Open", now)
     until = now + lastOpenFor
   }
+  // An opening that was interrupted has kept its end.
+  const endIsolation = (now: number): void => {
+    if (state === "Isolated" && now >= isolatedUntil) enter(interrupted, now)
+  }
   const longest = (ends: ReadonlyArray<number>): number => Math.max(Number.NEGATIVE_INFINITY, ...ends)
 
   return {
     call: (outcome: Outcome.Outcome, now: number, took: number): string => {
+      endIsolation(now)
       if (state === "Isolated") return "Isolated"
       if (state === "Open" && now < until) return "Open"
       if (now < longest(gates)) return "Throttled"
@@ -937,9 +976,14 @@ const naive = (tripsOn: Naive, options: { open: number; successes: number; outOf
       return "admitted"
     },
     order: (order: Circuit.Command, now: number): void => {
-      if (order._tag === "Isolate" && state !== "Isolated") {
-        rowEnds(now)
-        enter("Isolated", now)
+      endIsolation(now)
+      if (order._tag === "Isolate") {
+        isolatedUntil = now + (order.for ?? Number.POSITIVE_INFINITY)
+        if (state !== "Isolated") {
+          interrupted = state
+          rowEnds(now)
+          enter("Isolated", now)
+        }
       }
       if (order._tag === "Release" && state === "Isolated") enter("Closed", now)
       if (order._tag === "Reset") {
@@ -957,7 +1001,7 @@ const naive = (tripsOn: Naive, options: { open: number; successes: number; outOf
         since,
         openings,
         retryAfter: state === "Isolated"
-          ? Number.POSITIVE_INFINITY
+          ? Math.max(isolatedUntil - now, interrupted === "Open" ? until - now : 0, gate, 0)
           : Math.max(state === "Open" ? until - now : 0, gate, 0)
       }
     }
