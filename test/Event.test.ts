@@ -89,6 +89,75 @@ describe("Event", () => {
       assert.strictEqual((yield* breaker.snapshot).throttled, 0)
     }))
 
+  it.effect("tells a throttle: when, for how long, and in whose words", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(noon)
+      const breaker = yield* make()
+      const heard = yield* listen(breaker)
+      const throttled = (retryAfter: Duration.Input) =>
+        Effect.flatMap(breaker.admit, (permit) =>
+          permit.settle(Outcome.throttled({ retryAfter, kind: "rate_limit", message: "slow down" })))
+      const late = yield* breaker.admit
+      yield* TestClock.adjust("5 seconds")
+      yield* throttled("3 seconds")
+      yield* TestClock.adjust("1 seconds")
+      yield* late.settle(Outcome.throttled({ retryAfter: "1 second" }))
+      yield* settled
+
+      assert.strictEqual(heard.length, 1)
+      assert.deepInclude(heard[0], {
+        _tag: "Throttled",
+        circuit: "openai",
+        at: noon + 5000,
+        pause: Duration.seconds(3)
+      })
+      assert.deepInclude(heard[0]?._tag === "Throttled" ? heard[0].cause.failure : undefined, {
+        at: noon + 5000,
+        kind: "rate_limit",
+        message: "slow down"
+      })
+    }))
+
+  it.effect("tells that a throttle lasts longer, and nothing of one that changes nothing (rule 11)", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make()
+      const permits = yield* Effect.all([breaker.admit, breaker.admit, breaker.admit])
+      const heard = yield* listen(breaker)
+      for (const [i, retryAfter] of (["3 seconds", "2 seconds", "4 seconds"] as const).entries()) {
+        yield* permits[i]!.settle(Outcome.throttled({ retryAfter }))
+      }
+      yield* settled
+
+      assert.deepStrictEqual(
+        heard.map((event) => event._tag === "Throttled" ? Duration.toMillis(event.pause) : event._tag),
+        [3000, 4000]
+      )
+    }))
+
+  it.effect("tells each call that it would have refused, and lets it through (rule 28)", () =>
+    Effect.gen(function*() {
+      const breaker = yield* make({ mode: "observe" })
+      yield* fail(breaker)
+      const heard = yield* listen(breaker)
+      const exit = yield* succeed(breaker)
+      yield* settled
+
+      assert.strictEqual(exit._tag, "Success")
+      assert.deepStrictEqual(heard.map(line), ["WouldReject"])
+      assert.strictEqual(heard[0]?._tag === "WouldReject" ? heard[0].error.reason : undefined, "Open")
+    }))
+
+  it.effect("tells who gave an order, and why", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(noon)
+      const breaker = yield* make()
+      const heard = yield* listen(breaker)
+      yield* breaker.isolate({ note: "migration", by: "ada", for: "1 minute" })
+      yield* settled
+
+      assert.deepInclude(heard[1], { _tag: "Commanded", command: "Isolate", note: "migration", by: "ada", at: noon })
+    }))
+
   it.effect("tells a change of mode", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(noon)

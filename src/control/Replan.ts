@@ -29,7 +29,7 @@ export const replan = (circuit: Circuit.Circuit, rules: Circuit.Rules, now: numb
   }
   if (state._tag === "Isolated") {
     const interrupted = onRamp(state.interrupted, rules) ? state.interrupted : closed(now)
-    self.cell.current = { ...state, interrupted: interrupted as typeof state.interrupted }
+    self.cell.current = { ...state, interrupted }
   } else if (!onRamp(state, rules)) Move.enter(self, now, closed(now, state.generation + 1))
 }
 
@@ -107,7 +107,7 @@ const running = function*({ rows }: Evidence.Evidence): Generator<Evidence.Call>
   for (const { oldest } of rows) {
     for (let call = oldest; call !== undefined; call = call.newer) calls.push(call)
   }
-  yield* calls.sort((a, b) => a.number - b.number)
+  yield* calls.toSorted((a, b) => a.number - b.number)
 }
 
 // What a window begins with: what the one before it knew of the same question.
