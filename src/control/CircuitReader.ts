@@ -8,7 +8,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type * as Breaker from "../Breaker.ts"
 import type * as Circuit from "../Circuit.ts"
 import { type Event, eventsOf } from "../Event.ts"
