@@ -275,6 +275,13 @@ export const fromClient: {
       (controller) => Effect.sync(() => controller.abort())
     )
     const answer = yield* Effect.tryPromise({ try: async () => open(controller.signal), catch: onError })
+    if (typeof (answer as Partial<AsyncIterable<A>> | undefined)?.[Symbol.asyncIterator] !== "function") {
+      // Not what it is: that is the model's answer.
+      const got = `got ${typeof answer} without Symbol.asyncIterator`
+      return yield* Effect.die(
+        new TypeError(`LlmStream.fromClient: the client gave no stream (is "stream: true" missing?), ${got}`)
+      )
+    }
     return Stream.fromAsyncIterable(answer, onError)
   })) as Stream.Stream<A, never>
 

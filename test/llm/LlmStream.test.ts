@@ -1075,4 +1075,17 @@ describe("LlmStream", () => {
       )
     })
   })
+
+  describe("fromClient", () => {
+    it.effect("says what is missing where the client gave a whole answer, and not what the answer was", () =>
+      Effect.gen(function*() {
+        const whole = async () => ({ choices: [{ message: { content: "a secret" } }] }) as never
+        const exit = yield* Effect.exit(Stream.runDrain(LlmStream.fromClient(whole)))
+
+        const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+        assert.instanceOf(defect, TypeError)
+        assert.include(defect.message, "LlmStream.fromClient: the client gave no stream (is \"stream: true\" missing?)")
+        assert.notInclude(defect.message, "secret")
+      }))
+  })
 })
