@@ -48,7 +48,7 @@ export const refused = (
     "circuit.name": circuit.name,
     "circuit.reason": reason,
     "circuit.rule": cause.rule,
-    // JSON has no infinity, and a receiver may throw away a whole batch of spans for one null.
+    // JSON has no infinity: each exporter writes something else.
     ...(Duration.isFinite(retryAfter) && { "circuit.retry_after_ms": Duration.toMillis(retryAfter) })
   })
 
