@@ -205,7 +205,7 @@ class Ear {
     }
     // An order is told after the transition that it brings about: the two are one line.
     const { newest } = this
-    if (event._tag === "Commanded" && newest?.circuit === circuit && isOf(newest.event, event)) {
+    if (event._tag === "Commanded" && newest?.circuit === circuit && isOf(newest, event)) {
       newest.order = event
       return
     }
@@ -225,7 +225,6 @@ class Ear {
       if (to !== "Closed") this.downs.set(circuit, { at, refused: rejected, wouldReject })
       return undefined
     }
-    if (to === "Closed") this.downs.delete(circuit)
     return since && {
       downFor: at - since.at,
       refused: rejected - since.refused,
@@ -234,8 +233,8 @@ class Ear {
   }
 }
 
-const isOf = (event: LogLine.Told, { at, command }: LogLine.Commanded): boolean => {
-  if (event._tag !== "Transitioned" || event.at !== at) return false
+const isOf = ({ event, order }: LogLine.Heard, { command }: LogLine.Commanded): boolean => {
+  if (event._tag !== "Transitioned" || order !== undefined) return false
   const { cause, from, to } = event
   return command === "Isolate"
     ? to === "Isolated"

@@ -126,7 +126,6 @@ describe("BreakerLog", () => {
         const { lines, said } = yield* logging()
         const breaker = yield* make()
         yield* order(breaker, { _tag: "Isolate", by: "ann", note: "bad deploy.", for: 3_600_000 })
-        yield* turns
         yield* order(breaker, { _tag: "Isolate", by: "bob", note: "worse" })
         yield* refused(breaker, 1)
         yield* TestClock.adjust("90 minutes")
@@ -163,6 +162,21 @@ describe("BreakerLog", () => {
         assert.deepInclude(lines[2]!.fields, { to: "Closed", order: "Release", by: "ann", note: "rolled back" })
         assert.deepStrictEqual(lines[6]!.fields, { circuit: "openai", mode: "observe", order: "SetMode", by: "ann" })
         assert.notProperty(lines[9]!.fields, "openFor")
+      }))
+
+    it.effect("gives no order the credit for what the circuit did by itself a moment before", () =>
+      Effect.gen(function*() {
+        const { said } = yield* logging(undefined, "Info")
+        const breaker = yield* make()
+        yield* breaker.trip({ openFor: 0 })
+        yield* succeed(breaker)
+        yield* order(breaker, { _tag: "Release", by: "ann" })
+        yield* turns
+
+        assert.deepStrictEqual(said().slice(1), [
+          "Info: Circuit \"openai\" closed. It was down for 0 ms, and no call was refused meanwhile.",
+          "Info: Circuit \"openai\" got the order Release by ann."
+        ])
       }))
 
     it.effect("tells an isolation that is over by itself, and what the circuit goes on with", () =>
