@@ -213,7 +213,7 @@ class Ear {
     const { cell: { current: state }, mode } = circuit
     const isIsolated = state._tag === "Isolated" && !("pause" in event) &&
       (event._tag === "Transitioned" || event.command === "Isolate")
-    const isolatedFor = isIsolated ? state.until - event.at : undefined
+    const isolatedFor = isIsolated ? Math.round(state.until - event.at) : undefined
     if (Queue.isFullUnsafe(this.queue)) this.lost++
     Queue.offerUnsafe(this.queue, this.newest = { circuit, event, mode, down, isolatedFor, order: undefined })
   }
@@ -226,7 +226,7 @@ class Ear {
       return undefined
     }
     return since && {
-      downFor: at - since.at,
+      downFor: Math.round(at - since.at),
       refused: rejected - since.refused,
       wouldReject: wouldReject - since.wouldReject
     }
