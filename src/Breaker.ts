@@ -417,8 +417,7 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
   refused(refusal: Circuit.Refusal, fiber: AnyFiber): Exit.Exit<never, CircuitRejected.CircuitRejected> {
     const error = this.errorOf(refusal)
     if (this.group.current !== undefined) this.emit({ _tag: "Rejected", error })
-    const span = Trace.spanOf(fiber)
-    if (span !== undefined) Trace.refused(span, error, fiber.getRef(Clock.Clock))
+    Trace.refused(fiber, this, error)
     return Exit.fail(error)
   }
 

@@ -53,6 +53,7 @@ export class Guarded implements Circuit.Maker {
     if (answer instanceof Circuit.Refusal) return answer
     const call = answer as Call
     call.clock = clock
+    call.span = Trace.asked(fiber, breaker)
     return call
   }
 }
@@ -105,8 +106,6 @@ export class Call implements Circuit.Permit {
 
   hear(fiber: AnyFiber): void {
     if (ladders.running > 0) this.heard = fiber.getRef(Heard)
-    this.span = Trace.spanOf(fiber)
-    if (this.span !== undefined) Trace.asked(this.span, this.guarded.breaker)
   }
 
   settle(exit: AnyExit, classify: Classify | undefined): Effect.Effect<void> | undefined {
@@ -117,7 +116,7 @@ export class Call implements Circuit.Permit {
       return undefined
     }
     const [outcome, complaint] = outcomeOf(exit, classify, breaker.name)
-    if (this.span !== undefined) Trace.settled(this.span, outcome)
+    if (this.span !== undefined) Trace.settled(this.span, breaker, outcome)
     // An interrupted call says nothing of the ones that it was interrupted for.
     if (heard !== undefined && !isInterrupted(exit)) heard.outcome = outcome
     Circuit.settle(breaker, this, outcome, this.now())

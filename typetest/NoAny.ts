@@ -11,6 +11,7 @@ import {
   type TripPolicy,
   type withBreaker
 } from "effect-breaker"
+import { type BreakerLog } from "effect-breaker/metrics"
 import { fails, type HasAny, holds, type IsAny } from "./Assert.ts"
 
 // The helpers see what they are for.
@@ -54,6 +55,7 @@ fails<HasAny<Parameters<typeof Fallback.effect>>>()
 fails<HasAny<typeof Fallback.cached>>()
 fails<HasAny<Parameters<typeof Fallback.withFallback>>>()
 fails<HasAny<typeof Fallback.valueOf>>()
+fails<HasAny<Parameters<typeof BreakerLog.layer>>>()
 
 // Nor does anything that they give.
 fails<HasAny<Breaker.Options>>()
@@ -63,6 +65,7 @@ fails<HasAny<Breaker.Permit>>()
 fails<HasAny<Breaker.Classify>>()
 fails<HasAny<BreakerMap.Options>>()
 fails<HasAny<Fallback.Served<string>>>()
+fails<HasAny<BreakerLog.Options>>()
 fails<
   HasAny<
     Pick<CircuitRejected, "_tag" | "circuit" | "reason" | "retryAfter" | "since" | "cause" | "generation" | "message">

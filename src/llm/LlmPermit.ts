@@ -87,7 +87,7 @@ export class LlmPermit implements Permit {
   private readonly ground: Ground
   private readonly clock: Clock.Clock
   private readonly doubts: number
-  private readonly span: Trace.Span | undefined
+  private span: Trace.Span | undefined
   private settled = false
 
   constructor(scopes: Scopes.Scopes, asked: ReadonlyArray<Asked>, ground: Ground, fiber: AnyFiber) {
@@ -95,7 +95,6 @@ export class LlmPermit implements Permit {
     this.asked = asked
     this.ground = ground
     this.clock = fiber.getRef(Clock.Clock)
-    this.span = Trace.spanOf(fiber)
     this.doubts = ground.trust.doubtsOf(this.circuitAt(this.keyPlace)!)
   }
 
@@ -112,7 +111,7 @@ export class LlmPermit implements Permit {
       const refused = one.permit === undefined ? this.ask(one, fiber) : undefined
       if (refused !== undefined) return refused
     }
-    if (this.span !== undefined) Trace.asked(this.span, this.subject.circuit)
+    this.span = Trace.asked(fiber, this.subject.circuit)
     return undefined
   }
 
@@ -164,7 +163,7 @@ export class LlmPermit implements Permit {
     if (heard !== undefined) heard.outcome = outcome
     const { asked, scopes } = this
     const hearer = Scopes.hearerOf(outcome, scopes)
-    if (this.span !== undefined) Trace.settled(this.span, outcome)
+    if (this.span !== undefined) Trace.settled(this.span, this.subject.circuit, outcome)
     const told = outcome.scope === "key" ? this.believed(outcome, hearer!) : outcome
     if (outcome._tag === "Success") this.ground.trust.confirm(this.circuitAt(this.keyPlace)!, this.doubts)
     // While the provider recovers, a model that was well until now and fails says that it has not.

@@ -1,0 +1,1 @@
+export * as BreakerLog from "./BreakerLog.ts"
