@@ -52,6 +52,11 @@ export type Happening =
     readonly by: string | undefined
   }
 
+/** @internal A circuit with its name. */
+export interface Named extends Circuit.Circuit {
+  readonly name: string
+}
+
 /**
  * Who listens to the events of one breaker, or of all in a map.
  *
@@ -62,12 +67,12 @@ export interface Listeners {
 }
 
 /** @internal */
-export type Listener = (event: Event, circuit: Circuit.Circuit) => void
+export type Listener = (event: Event, circuit: Named) => void
 
 /** @internal The events as `read` reads them, at once: it must not throw, nor touch the circuit. */
 export const eventsOf = <A = Event>(
   listeners: Listeners,
-  read = (event: Event, _circuit: Circuit.Circuit): A => event as never
+  read = (event: Event, _circuit: Named): A => event as never
 ): Stream.Stream<A> =>
   Stream.callback<A>((queue) => {
     const listen: Listener = (event, circuit) => {

@@ -5,12 +5,9 @@
  */
 import * as Context from "effect/Context"
 import type * as Circuit from "./Circuit.ts"
-import type { Listener, Listeners } from "./Event.ts"
+import type { Listener, Listeners, Named } from "./Event.ts"
 
-/** @internal A circuit with its name. */
-export interface Named extends Circuit.Circuit {
-  readonly name: string
-}
+export type { Named } from "./Event.ts"
 
 /** @internal One breaker, or a map of them. */
 export interface Source {
