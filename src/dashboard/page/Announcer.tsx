@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks"
 import type { Change } from "./Board.tsx"
 import type { Kind } from "./Words.tsx"
-import { list, many } from "./Words.tsx"
+import { brief, list, many } from "./Words.tsx"
 
 const collectFor = 1000
 const pause = 4000
@@ -39,7 +39,7 @@ export const Announcer = () => {
 
 const sentences = (changes: ReadonlyMap<string, Kind>): string =>
   (Object.keys(said) as Array<Kind>).flatMap((kind) => {
-    const names = [...changes].filter(([, each]) => each === kind).map(([name]) => name)
+    const names = [...changes].filter(([, each]) => each === kind).map(([name]) => brief(name))
     return names.length === 0
       ? []
       : names.length <= 3

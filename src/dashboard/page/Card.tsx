@@ -8,6 +8,7 @@ import * as Paint from "./Paint.tsx"
 import { Strip } from "./Strip.tsx"
 import {
   ago,
+  compact,
   duration,
   kindOf,
   many,
@@ -150,11 +151,11 @@ const Why = ({ entry }: { readonly entry: Entry }) => {
       {(cause?.note !== undefined || cause?.by !== undefined) && (
         <p class="note">
           {cause.note !== undefined && <q>{cause.note}</q>}
-          {cause.by !== undefined && <span>by {cause.by}</span>}
+          {cause.by !== undefined && ` by ${cause.by}`}
         </p>
       )}
       {failure === undefined
-        ? <p class="failure">No failure so far</p>
+        ? kindOf(view) === "closed" && <p class="failure">No failure so far</p>
         : (
           <p class="failure">
             Last failure: {failure.kind !== undefined && <b>{failure.kind}</b>}
@@ -175,24 +176,26 @@ const Figures = ({ view }: { readonly view: CircuitView }) => {
       <div>
         <dt>Failed</dt>
         <dd class={view.calls > 0 && view.failureRate > 0 ? "bad" : ""}>
-          {share(view.failureRate)} <small>{view.calls === 0 ? "no calls" : `of ${many(view.calls, "call")}`}</small>
+          {share(view.failureRate)}{" "}
+          <small title={many(view.calls, "call")}>
+            {view.calls === 0 ? "no calls" : `of ${compact(view.calls)}`}
+            {view.calls > 0 && <span class="unseen">calls</span>}
+          </small>
         </dd>
       </div>
       <div>
         <dt>Slow</dt>
-        <dd>
-          {share(view.slowRate)} <small>{view.calls === 0 ? "no calls" : "of them"}</small>
-        </dd>
+        <dd>{share(view.slowRate)}</dd>
       </div>
       <div>
         <dt>In flight</dt>
         <dd>{number(view.inFlight)}</dd>
       </div>
       <div>
-        <dt>Refused</dt>
+        <dt>{observed ? "Would refuse" : "Refused"}</dt>
         <dd>
-          {number(view.refused)}
-          {(observed || view.wouldRefuse > 0) && <small>{number(view.wouldRefuse)} would be</small>}
+          {number(observed ? view.wouldRefuse : view.refused)}
+          {observed && view.refused > 0 && <small>{` and refused ${number(view.refused)}`}</small>}
         </dd>
       </div>
       <div>

@@ -13,7 +13,7 @@ export const Happenings = memo(({ filter, happenings }: Props) => {
   const shown = happenings.filter(({ name }) => matchesText(name, filter))
   return (
     <aside class="happenings" id="happenings" aria-labelledby="happenings-title" tabIndex={-1}>
-      <h2 id="happenings-title">Lately</h2>
+      <h2 id="happenings-title">Recent events</h2>
       {shown.length === 0
         ? <p class="none">{happenings.length === 0 ? "Nothing has happened yet." : "Nothing with such a name."}</p>
         : (

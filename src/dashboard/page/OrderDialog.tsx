@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks"
 import type { OrderView } from "../View.ts"
 import { board } from "./Board.tsx"
 import * as Clock from "./Clock.tsx"
-import { list, many, shortTime } from "./Words.tsx"
+import { brief, list, many, shortTime } from "./Words.tsx"
 
 export type Order = "isolate" | "release" | "reset" | "observe" | "enforce"
 
@@ -68,13 +68,13 @@ export const OrderDialog = ({ ask, closed, report }: Props) => {
         }}
       >
         <h2 id="order-title">
-          {ask.bulk ? `An order to ${many(ask.targets.length, "circuit")}` : `${verbs[order]} ${ask.targets[0]!.name}?`}
+          {ask.bulk ? `Control ${many(ask.targets.length, "circuit")}` : `${verbs[order]} ${ask.targets[0]!.name}?`}
         </h2>
         {ask.bulk && <Choice legend="Order" name="order" options={orders} chosen={order} choose={setOrder} />}
         <p id="order-effect" class="effect">
           <Clock.Ticking text={(now) => effectOf(plan, now)} />
         </p>
-        {ask.bulk && <p class="names">{list(targets.map(({ name }) => name), 6)}</p>}
+        {ask.bulk && <p class="names">{list(targets.map(({ name }) => brief(name)), 5)}</p>}
         {order === "isolate" && (
           <>
             <Choice legend="Ends" name="length" options={lengths} chosen={length} choose={setLength} />

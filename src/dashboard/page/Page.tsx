@@ -50,7 +50,7 @@ export const Page = () => {
             <h2 ref={heading} tabIndex={-1}>
               {filtered ? `${number(matching.length)} of ${many(total, "circuit")}` : many(total, "circuit")}
             </h2>
-            <a class="jump" href="#happenings">Lately</a>
+            <a class="jump" href="#happenings">Recent events</a>
             {arrangement.waiting && (
               <p class="hold">
                 <span>Order on hold</span>
@@ -76,7 +76,7 @@ export const Page = () => {
                   askFor({ order: "isolate", targets, bulk: true })
                 }}
               >
-                {filtered ? "Order to these…" : "Order to all…"}
+                {filtered ? "Control these…" : "Control all…"}
               </button>
             )}
           </div>

@@ -4,9 +4,9 @@ import uPlot from "uplot"
 import { board, type Entry } from "./Board.tsx"
 import * as Clock from "./Clock.tsx"
 import * as Paint from "./Paint.tsx"
-import { duration, number, stripSentence, time } from "./Words.tsx"
+import { compact, duration, stripSentence, time } from "./Words.tsx"
 
-const height = 56
+const height = 50
 const band = 6
 
 /** `near` where the card is about to be seen: only then is there a canvas. */
@@ -64,9 +64,9 @@ const captionOf = ({ strip }: Entry, pointed: number | undefined) => {
   return (
     <>
       <span class="span">{span}</span>
-      <span class="calls">{number(at(strip.calls))} calls</span>
-      <span class="failures">{number(at(strip.failures))} failed</span>
-      <span class="refused">{number(at(strip.refused))} refused</span>
+      <span class="calls">{compact(at(strip.calls))} calls</span>
+      <span class="failures">{compact(at(strip.failures))} failed</span>
+      <span class="refused">{compact(at(strip.refused))} refused</span>
     </>
   )
 }

@@ -28,6 +28,11 @@ const numbers = new Intl.NumberFormat("en")
 
 export const number = (value: number): string => numbers.format(value)
 
+const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 })
+
+/** `950`, `1.2K`, `33.1M`. */
+export const compact = (value: number): string => value < 1000 ? numbers.format(value) : short.format(value)
+
 /** A share from 0 to 1: `0 %`, `<0.1 %`, `2.5 %`, `63 %`. */
 export const percent = (share: number): string => {
   const value = share * 100
@@ -81,6 +86,9 @@ export const openedToday = (opened: ReadonlyArray<number>, now: number): string 
 
 export const many = (count: number, one: string, more = `${one}s`): string =>
   `${number(count)} ${count === 1 ? one : more}`
+
+/** A name that has to share a line with others. */
+export const brief = (name: string): string => name.length > 48 ? `${name.slice(0, 47)}…` : name
 
 /** `a, b and c`, or `a, b, c and 7 more`. */
 export const list = (names: ReadonlyArray<string>, most: number): string =>
