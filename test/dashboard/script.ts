@@ -79,6 +79,7 @@ export interface Script {
   happenings: ReadonlyArray<HappeningView>
   control: boolean
   hidden: number
+  every: number
   now: () => number
   /** What `control` answers. */
   answer: (order: OrderView) => readonly [status: number, body: unknown]
@@ -127,7 +128,7 @@ export const script = async (circuits: ReadonlyArray<Circuit>): Promise<Script> 
           title: "Model gateway",
           sequence,
           at: self.now(),
-          every: 1000,
+          every: self.every,
           control: self.control,
           hidden: self.hidden,
           circuits: self.circuits,
@@ -172,6 +173,7 @@ export const script = async (circuits: ReadonlyArray<Circuit>): Promise<Script> 
     happenings: [],
     control: false,
     hidden: 0,
+    every: 1000,
     now: Date.now,
     answer: (order) => [200, { done: order.ids.length }],
     beat: ({ circuits = [], gone = [], happenings = [] }, lost) => {

@@ -24,7 +24,7 @@ import {
 interface Props {
   readonly entry: Entry
   readonly control: boolean
-  readonly ask: (ask: Ask) => void
+  readonly ask: (ask: Omit<Ask, "instance">) => void
 }
 
 export class Card extends Component<Props> implements Paint.Drawn {

@@ -14,6 +14,8 @@ export interface Target {
 
 /** An order that the viewer is about to give. With `bulk` the dialog lets the viewer choose which. */
 export interface Ask {
+  /** The server whose circuits are meant: after a restart their ids may be those of others. */
+  readonly instance: string | undefined
   readonly order: Order
   readonly targets: ReadonlyArray<Target>
   readonly bulk: boolean
@@ -162,10 +164,11 @@ const Choice = <A extends string>(props: {
 )
 
 /** Those that are still there; and of many, only the isolated ones can be released. */
-const targetsOf = ({ bulk, targets }: Ask, order: Order): ReadonlyArray<Target> =>
+const targetsOf = ({ bulk, instance, targets }: Ask, order: Order): ReadonlyArray<Target> =>
   targets.filter(({ id }) => {
     const entry = board.entries.get(id)
-    return entry !== undefined && !entry.gone && !(bulk && order === "release" && entry.view.state !== "Isolated")
+    return instance === board.instance && entry !== undefined && !entry.gone
+      && !(bulk && order === "release" && entry.view.state !== "Isolated")
   })
 
 /** Who is meant, in a sentence. */

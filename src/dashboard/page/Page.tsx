@@ -25,9 +25,9 @@ export const Page = () => {
   const limit = useGrowth(arrangement.order.length)
 
   useEffect(() => Paint.onPage(() => redraw((count) => count + 1)), [])
-  const askFor = useCallback((next: Ask) => {
+  const askFor = useCallback((next: Omit<Ask, "instance">) => {
     setResult("")
-    setAsk(next)
+    setAsk({ ...next, instance: board.instance })
   }, [])
 
   const counts = countsOf(board.entries.values())
@@ -116,7 +116,7 @@ const Place = memo((props: {
   readonly entry: Entry
   readonly hidden: boolean
   readonly control: boolean
-  readonly ask: (ask: Ask) => void
+  readonly ask: (ask: Omit<Ask, "instance">) => void
 }) => (
   <li hidden={props.hidden}>
     <Card entry={props.entry} control={props.control} ask={props.ask} />

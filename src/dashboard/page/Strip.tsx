@@ -57,6 +57,7 @@ const sum = (values: ReadonlyArray<number>): number => values.reduce((total, eac
 
 const captionOf = ({ strip }: Entry, pointed: number | undefined) => {
   const length = strip.states.length
+  if (length === 0) return "Nothing yet"
   const at = (values: ReadonlyArray<number>) => pointed === undefined ? sum(values) : values[pointed] ?? 0
   const span = pointed === undefined
     ? duration(length * board.every)
