@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@effect/vitest"
-import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core"
+import type { Browser, BrowserContextOptions, ConsoleMessage, Locator, Page } from "playwright-core"
 import { hasBrowser, launch } from "./browser.ts"
 import { axe, type Circuit, circuit, isolated, open, type Script, script } from "./script.ts"
 
@@ -21,22 +21,35 @@ describe.skipIf(!hasBrowser)("the live page", () => {
     return server
   }
 
-  /** Everything that the page complains about, to be empty at the end of each visit. */
+  const newPage = async (options: BrowserContextOptions): Promise<Page> =>
+    (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })).newPage()
+
+  /** A browser takes its time over a new page: visits that ask for nothing special share one. */
+  let shared: Page | undefined
+  const plain = async (): Promise<Page> => shared ??= await newPage({})
+
+  /** Opens the page. What it complains about is to be nothing at the end of each visit. */
   const visit = async (
     server: Script,
-    options: BrowserContextOptions = {},
+    options?: BrowserContextOptions,
     prepare: (page: Page) => Promise<unknown> = async () => {},
     ready: (page: Page) => Promise<unknown> = live
   ): Promise<Page> => {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
-    const page = await context.newPage()
+    const page = options === undefined ? await plain() : await newPage(options)
     const complaints: Array<string> = []
-    page.on("console", (message) => {
-      if (message.type() === "error" && !message.text().includes("net::ERR_")) complaints.push(message.text())
-    })
-    page.on("pageerror", (error) => complaints.push(String(error)))
+    const complain = (complaint: string) => {
+      if (!complaint.includes("net::ERR_")) complaints.push(complaint)
+    }
+    const hear = (message: ConsoleMessage) => message.type() === "error" && complain(message.text())
+    const hearError = (error: Error) => complain(String(error))
+    page.on("console", hear)
+    page.on("pageerror", hearError)
     endings.push(async () => {
-      await context.close()
+      page.off("console", hear)
+      page.off("pageerror", hearError)
+      await page.unrouteAll()
+      await page.mouse.move(0, 0)
+      await (options === undefined ? page.goto("about:blank") : page.context().close())
       expect(complaints).toEqual([])
     })
     await prepare(page)
@@ -59,7 +72,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
   const focused = (page: Page) =>
     page.evaluate<string>("document.activeElement.ariaLabel ?? document.activeElement.tagName")
   const cards = async (page: Page, count: number) => {
-    await expect.poll(() => page.locator(".card").count(), { timeout: 10_000 }).toBe(count)
+    await expect.poll(() => page.locator(".card").count()).toBe(count)
   }
   const text = async (locator: Locator) => (await locator.innerText()).replaceAll(/\s+/g, " ")
 
@@ -258,7 +271,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
 
       await page.getByText("1 Open").waitFor()
       expect(await page.evaluate("scrollY")).toBe(2000)
-      await expect.poll(async () => (await names(page))[0], { timeout: 10_000 }).toBe("c59")
+      await expect.poll(async () => (await names(page))[0]).toBe("c59")
       expect(await page.evaluate("scrollY")).toBe(2000)
     })
   })
@@ -359,7 +372,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       expect(await said()).toBe("")
 
       server.beat({ circuits: all.map(({ name }) => open(name)) })
-      await expect.poll(said, { timeout: 5000 }).toBe("12 circuits opened: c0, c1, c2 and 9 more.")
+      await expect.poll(said).toBe("12 circuits opened: c0, c1, c2 and 9 more.")
     })
   })
 
@@ -397,7 +410,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       for (const number of [1, 2, 3, 4, 5]) {
         server.beat({ circuits: round(number) })
         if (number === 3) await page.getByRole("searchbox").fill("tenant-49")
-        await expect.poll(figures, { timeout: 10_000 }).toEqual([String(number)])
+        await expect.poll(figures).toEqual([String(number)])
       }
 
       expect(await page.locator(".cards > li:not([hidden])").count()).toBe(11)

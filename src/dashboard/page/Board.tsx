@@ -12,10 +12,10 @@ export interface Entry {
   asOf: number
   readonly strip: StripView & {
     states: string
-    readonly calls: Array<number>
-    readonly failures: Array<number>
-    readonly slow: Array<number>
-    readonly refused: Array<number>
+    calls: Array<number>
+    failures: Array<number>
+    slow: Array<number>
+    refused: Array<number>
   }
   /** Rises with every change of `view`. */
   version: number
@@ -81,9 +81,7 @@ export const takePage = (page: PageView): ReadonlyArray<Change> => {
     ids.add(view.id)
     const entry = place(view, page.at, same ? changes : undefined)
     entry.strip.states = strip.states.slice(-board.points)
-    for (const column of columns) {
-      entry.strip[column].splice(0, Infinity, ...strip[column].slice(-board.points))
-    }
+    for (const column of columns) entry.strip[column] = strip[column].slice(-board.points)
   }
   for (const entry of board.entries.values()) if (!ids.has(entry.id)) leave(entry)
   board.happenings = seen(page.happenings)

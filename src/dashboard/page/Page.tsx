@@ -206,7 +206,7 @@ const useArrangement = (filter: Filter, held: () => boolean) => {
   return { arrangement, sortNow }
 }
 
-const cardsPerFrame = 60
+const cardsPerFrame = 30
 
 /** Cards come a few at a time: the first ones are there at once, however many follow. */
 const useGrowth = (length: number): number => {

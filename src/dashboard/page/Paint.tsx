@@ -10,7 +10,7 @@ export interface Drawn {
   readonly redraw: () => void
 }
 
-const cardsPerFrame = 40
+const cardsPerFrame = 25
 
 const cards = new Set<Drawn>()
 const pages = new Set<() => void>()

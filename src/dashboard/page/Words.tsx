@@ -26,12 +26,13 @@ export const stateWord = (view: CircuitView): string => {
 
 const numbers = new Intl.NumberFormat("en")
 
-export const number = (value: number): string => numbers.format(value)
+/** `1,204`. Most numbers are small, and a formatter is slow. */
+export const number = (value: number): string => value < 1000 ? String(value) : numbers.format(value)
 
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 })
 
 /** `950`, `1.2K`, `33.1M`. */
-export const compact = (value: number): string => value < 1000 ? numbers.format(value) : short.format(value)
+export const compact = (value: number): string => value < 1000 ? String(value) : short.format(value)
 
 /** A share from 0 to 1: `0 %`, `<0.1 %`, `2.5 %`, `63 %`. */
 export const percent = (share: number): string => {
