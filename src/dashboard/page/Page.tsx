@@ -24,6 +24,11 @@ export const Page = () => {
   const { arrangement, sortNow } = useArrangement(filter, held)
   const limit = useGrowth(arrangement.order.length)
 
+  useEffect(() => {
+    if (result === "") return
+    const timer = setTimeout(() => setResult(""), resultStays)
+    return () => clearTimeout(timer)
+  }, [result])
   useEffect(() => Paint.onPage(() => redraw((count) => count + 1)), [])
   const askFor = useCallback((next: Omit<Ask, "instance">) => {
     setResult("")
@@ -111,6 +116,8 @@ export const Page = () => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+const resultStays = 15_000
 
 const Place = memo((props: {
   readonly entry: Entry
