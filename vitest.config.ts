@@ -23,6 +23,8 @@ export default defineConfig({
         test: { name: "tests", include: ["test/**/*.test.ts", ".doc-examples/**/*.test.ts"], exclude: sweeps }
       }
     ],
+    // what a browser does is waited for, on however busy a machine
+    expect: { poll: { timeout: 15_000 } },
     testTimeout: 60_000,
     hookTimeout: 60_000
   }

@@ -246,7 +246,7 @@ const root = path.join(import.meta.dirname, "..")
 
 const files: Files = Object.fromEntries(
   fs.readdirSync(path.join(root, "src"), { encoding: "utf8", recursive: true })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => name.endsWith(".ts") && !name.endsWith(".generated.ts"))
     .map((name) => [name.replaceAll(path.sep, "/"), fs.readFileSync(path.join(root, "src", name), "utf8")])
 )
 

@@ -1,0 +1,592 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "@effect/vitest"
+import type { Browser, BrowserContextOptions, ConsoleMessage, Locator, Page } from "playwright-core"
+import { hasBrowser, launch } from "./browser.ts"
+import { axe, type Circuit, circuit, isolated, open, type Script, script } from "./script.ts"
+
+describe.skipIf(!hasBrowser)("the live page", () => {
+  let browser: Browser
+  const endings: Array<() => Promise<unknown>> = []
+
+  beforeAll(async () => {
+    browser = await launch()
+  })
+  afterEach(async () => {
+    for (const end of endings.splice(0).toReversed()) await end()
+  })
+  afterAll(() => browser.close())
+
+  const serve = async (circuits: ReadonlyArray<Circuit>): Promise<Script> => {
+    const server = await script(circuits)
+    endings.push(server.stop)
+    return server
+  }
+
+  const newPage = async (options: BrowserContextOptions): Promise<Page> =>
+    (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })).newPage()
+
+  /** A browser takes its time over a new page: visits that ask for nothing special share one. */
+  let shared: Page | undefined
+  const plain = async (): Promise<Page> => shared ??= await newPage({})
+
+  /** Opens the page. What it complains about is to be nothing at the end of each visit. */
+  const visit = async (
+    server: Script,
+    options?: BrowserContextOptions,
+    prepare: (page: Page) => Promise<unknown> = async () => {},
+    ready: (page: Page) => Promise<unknown> = live
+  ): Promise<Page> => {
+    const page = options === undefined ? await plain() : await newPage(options)
+    const complaints: Array<string> = []
+    const complain = (complaint: string) => {
+      if (!complaint.includes("net::ERR_")) complaints.push(complaint)
+    }
+    const hear = (message: ConsoleMessage) => message.type() === "error" && complain(message.text())
+    const hearError = (error: Error) => complain(String(error))
+    page.on("console", hear)
+    page.on("pageerror", hearError)
+    endings.push(async () => {
+      page.off("console", hear)
+      page.off("pageerror", hearError)
+      await page.unrouteAll()
+      await page.mouse.move(0, 0)
+      await (options === undefined ? page.goto("about:blank") : page.context().close())
+      expect(complaints).toEqual([])
+    })
+    await prepare(page)
+    await page.goto(server.url)
+    await ready(page)
+    return page
+  }
+
+  /** The page has the whole and listens. */
+  const live = async (page: Page) => {
+    await page.locator(".connection.live").waitFor()
+  }
+  const listening = async (server: Script) => {
+    await expect.poll(() => server.streams).toBeGreaterThan(0)
+  }
+
+  const card = (page: Page, name: string): Locator =>
+    page.locator(".card", { has: page.getByTitle(name, { exact: true }) })
+  const names = (page: Page) => page.locator(".cards > li:not([hidden]) h3").allTextContents()
+  const focused = (page: Page) =>
+    page.evaluate<string>("document.activeElement.ariaLabel ?? document.activeElement.tagName")
+  const cards = async (page: Page, count: number) => {
+    await expect.poll(() => page.locator(".card").count()).toBe(count)
+  }
+  const text = async (locator: Locator) => (await locator.innerText()).replaceAll(/\s+/g, " ")
+
+  describe("a circuit", () => {
+    it("is told in words: state, cause, what happens next, figures", async () => {
+      const at = Date.now()
+      const failure = { at: at - 65_500, kind: "Overloaded", message: "try again later" }
+      const server = await serve([
+        open("openai", {
+          calls: 48,
+          failureRate: 0.625,
+          slowRate: 0.002,
+          refused: 1204,
+          inFlight: 3,
+          uptimePercentage: 99.9996,
+          opened: [at - 3 * 86_400_000, at, at],
+          cause: { ...open("").cause!, failure }
+        }),
+        isolated("mistral", {
+          cause: { ...isolated("").cause!, note: "maintenance", by: "ann" }
+        }),
+        circuit("google", { state: "HalfOpen", stage: "Ramping", share: 0.25 }),
+        circuit("cohere", { state: "HalfOpen", stage: "Probing", retryAfter: 1000 }),
+        circuit("groq", { mode: "observe", wouldRefuse: 57 }),
+        circuit("ocr", { opened: Array.from({ length: 100 }, () => at) })
+      ])
+      const page = await visit(server)
+
+      const openai = await text(card(page, "openai"))
+      for (
+        const words of [
+          "Open",
+          "5 of the last 8 calls failed (63 %), the limit is 50 %",
+          "Last failure: Overloaded, 1 min ",
+          "try again later",
+          "Failed 63 % of 48 calls",
+          "Slow 0.2 %",
+          "Refused 1,204",
+          "In flight 3",
+          "Opened today 2",
+          "Uptime 99.999 %"
+        ]
+      ) expect(openai).toContain(words)
+      expect(openai).toMatch(/Next probe in 1[12] s/)
+      const mistral = await text(card(page, "mistral"))
+      expect(mistral).toContain("Isolated")
+      expect(mistral).toContain("Every call is refused until it is released")
+      expect(mistral).toContain("maintenance by ann")
+      expect(await text(card(page, "google"))).toContain("Ramping 25 %")
+      expect(await text(card(page, "cohere"))).toContain("Probing")
+      expect(await text(card(page, "groq"))).toMatch(/Closed for .* Observing.*Would refuse 57/)
+      expect(await text(card(page, "ocr"))).toContain("Opened today 100+")
+      expect((await page.locator(".segments").innerText()).replaceAll(/\s+/g, " "))
+        .toBe("1 Open 1 Isolated 2 Half-open 2 Closed")
+    })
+
+    it("tells its last minutes to those who cannot see the strip", async () => {
+      const server = await serve([
+        circuit("openai", {}, {
+          states: "c".repeat(50) + "o".repeat(10),
+          calls: [...Array.from({ length: 50 }, () => 4), ...Array.from({ length: 10 }, () => 0)],
+          failures: Array.from({ length: 60 }, (_, index) => index === 49 ? 3 : 0),
+          slow: Array.from({ length: 60 }, () => 0),
+          refused: Array.from({ length: 60 }, (_, index) => index < 50 ? 0 : 2)
+        })
+      ])
+      const page = await visit(server)
+      await page.waitForSelector(".card canvas")
+      const label = async () => (await page.locator(".plot").getAttribute("aria-label"))!.replaceAll("\u00a0", " ")
+      expect(await label()).toBe("Last 1 min: open for 10 s; 200 calls, 3 failed, 0 slow, 20 refused.")
+
+      await listening(server)
+      server.beat({})
+
+      await expect.poll(label).toBe("Last 1 min 1 s: open for 11 s; 200 calls, 3 failed, 0 slow, 20 refused.")
+    })
+
+    it("counts down by the server's clock, whatever the viewer's says", async () => {
+      const start = Date.parse("2026-03-01T12:00:00Z")
+      const server = await serve([circuit("openai")])
+      server.now = () => start + 3_600_000
+      // nothing is heard for a while, and the page is not to wonder
+      server.every = 60_000
+      const page = await visit(server, {}, async (page) => {
+        await page.clock.install({ time: start })
+      })
+      await listening(server)
+      await page.clock.pauseAt(await page.evaluate<number>("Date.now() + 1000"))
+      const next = async () => {
+        await page.clock.runFor(20)
+        return text(card(page, "openai").locator(".next"))
+      }
+
+      server.now = () => start + 7_200_000
+      server.beat({ circuits: [open("openai", { since: start + 7_140_000, retryAfter: 12_000 })] })
+      await expect.poll(next).toBe("Next probe in 12 s")
+      const told = [await next()]
+      for (let seconds = 0; seconds < 14; seconds++) {
+        await page.clock.runFor(1000)
+        told.push(await next())
+      }
+
+      expect([...new Set(told)]).toEqual([
+        ...Array.from({ length: 12 }, (_, index) => `Next probe in ${12 - index} s`),
+        "The next call is a probe"
+      ])
+      expect(await text(card(page, "openai").locator(".since"))).toMatch(/^for 1 min 1[45] s$/)
+    })
+
+    it("is shown by its name, and nothing in a name runs", async () => {
+      const name = "<img src=x onerror=\"globalThis.ran=true\"><script>globalThis.ran=true</script>"
+      const server = await serve([
+        open(name, { id: "1", cause: { ...open("").cause!, text: name, note: name, by: name } })
+      ])
+      server.happenings = [{ at: Date.now(), id: "1", name, kind: "Transitioned", state: "Open", text: name, by: name }]
+      server.control = true
+      const page = await visit(server)
+
+      expect(await names(page)).toEqual([name])
+      await page.getByRole("button", { name: `Isolate ${name}` }).click()
+      expect(await page.locator("dialog h2").innerText()).toBe(`Isolate ${name}?`)
+      expect(await page.locator("img").count()).toBe(0)
+      expect(await page.evaluate("'ran' in globalThis")).toBe(false)
+    })
+  })
+
+  describe("the order", () => {
+    it("puts trouble first, and names in their order within", async () => {
+      const server = await serve([
+        circuit("b10"),
+        circuit("b9"),
+        circuit("throttled", { retryAfter: 5000 }),
+        circuit("shaky", { calls: 10, failureRate: 0.1 }),
+        circuit("ramping", { state: "HalfOpen", stage: "Ramping", share: 0.1 }),
+        circuit("probing", { state: "HalfOpen", stage: "Probing" }),
+        isolated("isolated"),
+        open("z"),
+        open("a")
+      ])
+      const page = await visit(server)
+      expect((await names(page)).join(" ")).toBe("a z isolated probing ramping shaky throttled b9 b10")
+
+      await listening(server)
+      server.beat({ circuits: [open("b10")] })
+
+      await expect.poll(async () => (await names(page)).join(" "))
+        .toBe("a b10 z isolated probing ramping shaky throttled b9")
+    })
+
+    it("is on hold while the viewer is at work in a card, and focus stays", async () => {
+      const server = await serve([circuit("a"), circuit("b"), circuit("c")])
+      server.control = true
+      const page = await visit(server)
+      await listening(server)
+      const button = page.getByRole("button", { name: "Reset b", exact: true })
+      await button.focus()
+
+      server.beat({ circuits: [open("c"), circuit("d")], gone: ["a"] })
+
+      await page.getByText("Order on hold").waitFor()
+      expect(await names(page)).toEqual(["a", "b", "c", "d"])
+      expect(await text(card(page, "a"))).toContain("Gone")
+      expect(await text(card(page, "c"))).toContain("Open")
+      expect(await focused(page)).toBe("Reset b")
+
+      await page.getByRole("button", { name: "Sort now" }).click()
+
+      await expect.poll(() => names(page)).toEqual(["c", "b", "d"])
+      expect(await page.locator(".hold").count()).toBe(0)
+      expect(await focused(page)).toBe("H2")
+    })
+
+    it("is on hold while the pointer is over the cards, and no longer", async () => {
+      const server = await serve([circuit("a"), circuit("b")])
+      const page = await visit(server)
+      await listening(server)
+      await card(page, "a").hover()
+
+      server.beat({ circuits: [open("b")] })
+
+      await page.getByText("Order on hold").waitFor()
+      expect(await names(page)).toEqual(["a", "b"])
+      await page.mouse.move(5, 5)
+      await expect.poll(() => names(page)).toEqual(["b", "a"])
+    })
+
+    it("does not move the viewer, who scrolled down", async () => {
+      const server = await serve(Array.from({ length: 60 }, (_, index) => circuit(`c${index}`)))
+      const page = await visit(server)
+      await listening(server)
+      await cards(page, 60)
+      await page.evaluate("scrollTo(0, 2000)")
+      await page.waitForSelector("[data-id=c24] canvas")
+
+      server.beat({ circuits: [open("c59")] })
+
+      await page.getByText("1 Open").waitFor()
+      expect(await page.evaluate("scrollY")).toBe(2000)
+      await expect.poll(async () => (await names(page))[0]).toBe("c59")
+      expect(await page.evaluate("scrollY")).toBe(2000)
+    })
+  })
+
+  describe("the filter", () => {
+    it("keeps what matches by name and by state", async () => {
+      const server = await serve([open("openai/gpt"), open("mistral"), circuit("openai/embed"), isolated("OpenAI/tts")])
+      const page = await visit(server)
+      await page.getByRole("searchbox").fill("openai")
+      expect(await names(page)).toEqual(["openai/gpt", "OpenAI/tts", "openai/embed"])
+      expect(await page.locator("main h2").innerText()).toBe("3 of 4 circuits")
+
+      await page.getByRole("button", { name: /Open$/ }).click()
+      expect(await names(page)).toEqual(["openai/gpt"])
+      await page.getByRole("button", { name: /Isolated$/ }).click()
+      expect(await names(page)).toEqual(["openai/gpt", "OpenAI/tts"])
+
+      await page.getByRole("searchbox").fill("nothing like it")
+      expect(await page.locator(".nothing").innerText()).toBe("No circuit matches the filter.")
+    })
+  })
+
+  describe("the connection", () => {
+    it("comes back by itself to a server that restarted, and says so", async () => {
+      const server = await serve([open("old")])
+      server.happenings = [{ at: 1, id: "old", name: "old", kind: "Transitioned", state: "Open", text: "opened" }]
+      const page = await visit(server)
+      await listening(server)
+
+      await server.stop()
+      await page.getByText(/^reconnecting since \d\d:\d\d:\d\d/).waitFor()
+      expect(await names(page)).toEqual(["old"])
+      server.circuits = [circuit("new")]
+      server.happenings = []
+      await server.start("second")
+
+      await live(page)
+      expect(await names(page)).toEqual(["new"])
+      expect(await text(page.locator(".connection"))).toMatch(/^live ?server restarted at \d\d:\d\d:\d\d$/)
+      expect(await page.locator(".happenings li").count()).toBe(0)
+      await listening(server)
+      server.beat({ circuits: [open("new")] })
+      await expect.poll(() => text(card(page, "new"))).toContain("Open")
+    })
+
+    it("fetches the whole again where beats are missing, and only there", async () => {
+      const server = await serve([circuit("a"), circuit("b")])
+      const page = await visit(server)
+      await listening(server)
+      expect(server.snapshots).toBe(1)
+      server.beat({ circuits: [open("a")] })
+      await expect.poll(() => text(card(page, "a"))).toContain("Open")
+      expect(server.snapshots).toBe(1)
+
+      server.beat({ circuits: [isolated("b")] }, "lost")
+      server.beat({})
+
+      await expect.poll(() => text(card(page, "b"))).toContain("Isolated")
+      expect(server.snapshots).toBe(2)
+    })
+  })
+
+  describe("what happened", () => {
+    it("is listed newest first, with who gave an order, and never more than 200", async () => {
+      const server = await serve([circuit("a")])
+      const at = Date.now()
+      server.happenings = [
+        { at, id: "a", name: "a", kind: "Commanded", state: "Closed", text: "released", by: "ann" },
+        { at: at - 1000, id: "a", name: "a", kind: "Transitioned", state: "Open", text: "opened" }
+      ]
+      const page = await visit(server)
+      const items = async () =>
+        (await page.locator(".happenings li p").allInnerTexts()).map((each) => each.replaceAll(/\s+/g, " "))
+      expect(await items()).toEqual(["a released by ann", "a opened"])
+
+      await listening(server)
+      server.beat({
+        happenings: Array.from({ length: 250 }, (_, index) => ({
+          at: at + index,
+          id: "a",
+          name: "a",
+          kind: "Transitioned" as const,
+          state: "Open",
+          text: `opened ${index}`
+        }))
+      })
+
+      await expect.poll(async () => (await items())[0]).toBe("a opened 249")
+      expect(await page.locator(".happenings li").count()).toBe(200)
+    })
+
+    it("is said aloud, and a storm is summed up", async () => {
+      const all = Array.from({ length: 12 }, (_, index) => circuit(`c${index}`))
+      const server = await serve(all)
+      const page = await visit(server)
+      await listening(server)
+      const said = () => page.locator("#announcements").innerText()
+      expect(await said()).toBe("")
+
+      server.beat({ circuits: all.map(({ name }) => open(name)) })
+      await expect.poll(said).toBe("12 circuits opened: c0, c1, c2 and 9 more.")
+    })
+  })
+
+  describe("five hundred circuits", () => {
+    it("are all right after each beat in which all of them change, and the filter answers", async () => {
+      const strip = {
+        states: "c".repeat(120),
+        calls: Array.from({ length: 120 }, (_, index) => index % 9),
+        failures: Array.from({ length: 120 }, () => 0),
+        slow: Array.from({ length: 120 }, () => 0),
+        refused: Array.from({ length: 120 }, () => 0)
+      }
+      const round = (number: number) =>
+        Array.from(
+          { length: 500 },
+          (_, index) =>
+            circuit(`tenant-${index}`, { inFlight: number, calls: 40, failureRate: ((index + number) % 7) / 10 }, strip)
+        )
+      const server = await serve(round(0))
+      const page = await visit(server, {}, (page) =>
+        page.addInitScript(`
+          globalThis.tasks = []
+          new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)))
+            .observe({ type: "longtask", buffered: true })
+        `))
+      await cards(page, 500)
+      const tasks = () => page.evaluate<ReadonlyArray<number>>("tasks")
+      const before = (await tasks()).length
+      await listening(server)
+
+      const figures = () =>
+        page.evaluate<ReadonlyArray<string>>(`
+          [...new Set([...document.querySelectorAll(".figures div:nth-child(3) dd")].map((each) => each.textContent))]
+        `)
+      for (const number of [1, 2, 3, 4, 5]) {
+        server.beat({ circuits: round(number) })
+        if (number === 3) await page.getByRole("searchbox").fill("tenant-49")
+        await expect.poll(figures).toEqual([String(number)])
+      }
+
+      expect(await page.locator(".cards > li:not([hidden])").count()).toBe(11)
+      await page.getByRole("searchbox").fill("")
+      expect(await page.locator(".cards > li:not([hidden])").count()).toBe(500)
+      const all = await tasks()
+      const list = (tasks: ReadonlyArray<number>) => tasks.map(Math.round).join(", ") || "none"
+      console.log(`long tasks (ms): loading ${list(all.slice(0, before))}; five beats ${list(all.slice(before))}`)
+    })
+  })
+
+  describe("control", () => {
+    it("is not offered where it is not allowed", async () => {
+      const server = await serve([open("openai"), isolated("mistral")])
+      const page = await visit(server)
+      expect(await page.locator("main button").count()).toBe(0)
+    })
+
+    it("asks before it isolates, and sends just that", async () => {
+      const server = await serve([open("openai"), circuit("mistral")])
+      server.control = true
+      const page = await visit(server)
+      const button = page.getByRole("button", { name: "Isolate openai", exact: true })
+      await button.click()
+      const dialog = page.getByRole("dialog", { name: "Isolate openai?" })
+      expect(await text(dialog.locator(".effect"))).toMatch(/^Every call to openai will be refused until \d\d:\d\d\.$/)
+      await dialog.getByLabel("When released").check()
+      expect(await text(dialog.locator(".effect"))).toBe("Every call to openai will be refused until it is released.")
+      expect(server.orders).toEqual([])
+
+      await page.keyboard.press("Escape")
+      await expect.poll(() => page.locator("dialog").count()).toBe(0)
+      expect(await focused(page)).toBe("Isolate openai")
+      expect(server.orders).toEqual([])
+
+      await page.keyboard.press("Enter")
+      await dialog.getByLabel("In 1 h").check()
+      await dialog.getByLabel("Note").fill("  maintenance ")
+      await page.keyboard.press("Enter")
+
+      await page.getByText(/^Isolated openai until \d\d:\d\d\.$/).waitFor()
+      expect(server.orders.map(({ order }) => order)).toEqual([
+        { ids: ["openai"], order: "isolate", for: 3_600_000, note: "maintenance" }
+      ])
+      expect(server.orders[0]!.headers["x-effect-breaker"]).toBe("control")
+      expect(server.orders[0]!.headers["content-type"]).toBe("application/json")
+      expect(await focused(page)).toBe("Isolate openai")
+    })
+
+    it("releases, resets, observes and enforces", async () => {
+      const server = await serve([isolated("mistral"), circuit("groq", { mode: "observe" })])
+      server.control = true
+      const page = await visit(server)
+      for (
+        const [button, result] of [
+          ["Release mistral", "Released mistral."],
+          ["Reset mistral", "Reset mistral."],
+          ["Observe mistral", "mistral: observing, no call is refused."],
+          ["Enforce groq", "groq: enforcing."]
+        ] as const
+      ) {
+        await page.getByRole("button", { name: button, exact: true }).click()
+        await page.locator("dialog .act").click()
+        await page.getByText(result, { exact: true }).waitFor()
+      }
+      expect(server.orders.map(({ order }) => order)).toEqual([
+        { ids: ["mistral"], order: "release" },
+        { ids: ["mistral"], order: "reset" },
+        { ids: ["mistral"], order: "mode", mode: "observe" },
+        { ids: ["groq"], order: "mode", mode: "enforce" }
+      ])
+      expect(await page.getByRole("button", { name: "Isolate mistral" }).count()).toBe(0)
+    })
+
+    it("reaches all that match the filter, and names the first of them", async () => {
+      const server = await serve(
+        Array.from({ length: 9 }, (_, index) => circuit(index < 8 ? `gpt-${index}` : "mistral"))
+      )
+      server.control = true
+      const page = await visit(server)
+      await page.getByRole("searchbox").fill("gpt")
+      await page.getByRole("button", { name: "Control these…" }).click()
+      const dialog = page.getByRole("dialog", { name: "Control 8 circuits" })
+      expect(await text(dialog.locator(".names"))).toBe("gpt-0, gpt-1, gpt-2, gpt-3, gpt-4 and 3 more")
+      await dialog.getByLabel("Observe").check()
+      expect(await text(dialog.locator(".effect"))).toContain("No call to 8 circuits will be refused any more.")
+      await dialog.getByRole("button", { name: "Observe 8 circuits" }).click()
+
+      await page.getByText("8 circuits: observing, no call is refused.").waitFor()
+      expect(server.orders.map(({ order }) => order)).toEqual([
+        { ids: Array.from({ length: 8 }, (_, index) => `gpt-${index}`), order: "mode", mode: "observe" }
+      ])
+    })
+
+    it("tells why nothing was done, and lets the viewer try again", async () => {
+      const server = await serve([circuit("openai")])
+      server.control = true
+      server.answer = () => [200, { done: 1 }]
+      const page = await visit(server)
+      server.answer = () => [404, { error: "no circuit has the id openai" }]
+      await page.route("**/control", async (route) => {
+        const answer = await route.fetch()
+        await route.fulfill({ response: answer, status: 200 })
+      })
+      await page.getByRole("button", { name: "Reset openai" }).click()
+      await page.locator("dialog .act").click()
+      await page.getByText("Not done: no circuit has the id openai").waitFor()
+      expect(await page.locator("dialog").count()).toBe(1)
+
+      server.answer = () => [200, { done: 1 }]
+      await page.locator("dialog .act").click()
+      await page.getByText("Reset openai.", { exact: true }).waitFor()
+    })
+
+    it("never reaches another server's circuits with a question asked before it restarted", async () => {
+      const server = await serve([open("openai", { id: "1" })])
+      server.control = true
+      const page = await visit(server)
+      await listening(server)
+      await page.getByRole("button", { name: "Reset openai" }).click()
+      await server.stop()
+      server.circuits = [open("mistral", { id: "1" })]
+      await server.start("second")
+
+      await page.locator(".effect", { hasText: "nothing would happen" }).waitFor()
+      await page.locator("dialog .act").click({ force: true })
+      await page.keyboard.press("Escape")
+      await expect.poll(() => page.locator("dialog").count()).toBe(0)
+      expect(server.orders).toEqual([])
+    })
+  })
+
+  describe("is for everyone", () => {
+    const views: Readonly<Record<string, BrowserContextOptions>> = {
+      light: { colorScheme: "light" },
+      dark: { colorScheme: "dark" },
+      "a phone": { viewport: { width: 360, height: 760 }, isMobile: true, hasTouch: true }
+    }
+
+    it.each(Object.keys(views))("in %s, with and without a question", async (view) => {
+      const at = Date.now()
+      const server = await serve([
+        open("openai", { calls: 9, failureRate: 0.6, cause: { ...open("").cause!, failure: { at, kind: "Timeout" } } }),
+        isolated("mistral", { cause: { ...isolated("").cause!, note: "maintenance", by: "ann" } }),
+        circuit("google", { state: "HalfOpen", stage: "Ramping", share: 0.25 }),
+        circuit("cohere", { state: "HalfOpen", stage: "Probing" }),
+        circuit("a-very-long-name-without-any-place-to-break-it-".repeat(5), { mode: "observe" })
+      ])
+      server.control = true
+      server.happenings = [{ at, id: "openai", name: "openai", kind: "Transitioned", state: "Open", text: "opened" }]
+      const page = await visit(server, { ...views[view]!, reducedMotion: "reduce", bypassCSP: true })
+      await page.addScriptTag({ content: axe() })
+      const violations = () =>
+        page.evaluate(`axe.run().then(({ violations }) =>
+          violations.map(({ id, nodes }) => [id, ...nodes.map((node) => node.failureSummary + node.html)])
+        )`)
+
+      expect(await violations()).toEqual([])
+      expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBe(0)
+      await page.getByRole("button", { name: "Isolate openai" }).click()
+      expect(await violations()).toEqual([])
+    })
+
+    it("on a phone, whose buttons are as large as fingers", async () => {
+      const server = await serve([open("openai"), isolated("mistral")])
+      server.control = true
+      const page = await visit(server, views["a phone"])
+      const small = () =>
+        page.evaluate(`
+          [...document.querySelectorAll("button, input:not([type=radio]), .jump, dialog label")]
+            .filter((each) => each.getBoundingClientRect().height < 44 || each.getBoundingClientRect().width < 44)
+            .map((each) => each.outerHTML)
+        `)
+      expect(await small()).toEqual([])
+      await page.getByRole("button", { name: "Isolate openai" }).click()
+      expect(await small()).toEqual([])
+    })
+  })
+})
