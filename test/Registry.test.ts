@@ -88,7 +88,7 @@ describe("Registry", () => {
       const heard: Array<string> = []
       registry.current = new Set([(event, circuit) => {
         heard.push(`${event.circuit}: ${event._tag}`)
-        assert.strictEqual((circuit as Registry.Named).name, event.circuit)
+        assert.strictEqual(circuit.name, event.circuit)
       }])
       const [one, map] = yield* within(registry, Effect.all([Breaker.make({ name: "one" }), BreakerMap.make()]))
       const two = yield* map.get("two")
