@@ -210,11 +210,13 @@ class FollowerImpl implements Follower {
       followed.totals = totals
       followed.strip.add(point)
       this.followed.set(id, followed)
-      if (!isWatched) continue
-      if (known === undefined || !Strip.isQuiet(point, state) || isNews(known.told, known.toldAt, view, at)) {
+      const isTold = isWatched &&
+        (known === undefined || !Strip.isQuiet(point, state) || isNews(known.told, known.toldAt, view, at))
+      if (isTold) changed.push({ ...view, point })
+      // Whoever comes while nobody watches begins with the whole.
+      if (isTold || !isWatched) {
         followed.told = view
         followed.toldAt = at
-        changed.push({ ...view, point })
       }
     }
     const happenings = this.news

@@ -44,7 +44,7 @@ export const decode = (body: string): Effect.Effect<OrderView, string> =>
       const order = typeof given === "object" && given !== null && "order" in given ? given.order : undefined
       const decoder = decoders.get(order)
       return decoder === undefined
-        ? Effect.fail(Setting.wrong(`an order: ${[...decoders.keys()].join(", ")}`, order))
+        ? Effect.fail(`order ${Setting.wrong(`one of ${[...decoders.keys()].join(", ")}`, order)}`)
         : Effect.mapError(decoder(given), ({ message }) => message.replaceAll(/\s*\n\s*/g, " "))
     })
   )
