@@ -131,8 +131,9 @@ export interface HappeningView {
  * **Details**
  *
  * `instance` is another one after the server restarted: then nothing of before holds. `sequence` is the number of the
- * last beat, `every` the time between two. `hidden` counts circuits beyond what the page follows; all of them are closed.
- * `control` tells whether the page may offer orders.
+ * last beat, `every` the time between two. `hidden` counts circuits beyond what the page follows, and `hiddenTrouble` those
+ * of them that are not closed: it is there only while more circuits than the page follows are in trouble. `control` tells
+ * whether the page may offer orders.
  *
  * @category models
  * @since 0.1.0
@@ -145,6 +146,7 @@ export interface PageView {
   readonly every: number
   readonly control: boolean
   readonly hidden: number
+  readonly hiddenTrouble?: number | undefined
   readonly circuits: ReadonlyArray<CircuitView & { readonly strip: StripView }>
   readonly happenings: ReadonlyArray<HappeningView>
 }
@@ -166,6 +168,7 @@ export interface BeatView {
   readonly sequence: number
   readonly at: number
   readonly hidden: number
+  readonly hiddenTrouble?: number | undefined
   readonly circuits: ReadonlyArray<CircuitView & { readonly point: PointView }>
   readonly gone: ReadonlyArray<string>
   readonly happenings: ReadonlyArray<HappeningView>
