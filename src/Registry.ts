@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Circuit from "./Circuit.ts"
 import type { Event, Listeners } from "./Event.ts"
@@ -10,6 +11,8 @@ import type { Event, Listeners } from "./Event.ts"
 /** @internal A circuit with its name. */
 export interface Named extends Circuit.Circuit {
   readonly name: string
+  /** The machine's time. */
+  now(clock: Clock.Clock): number
 }
 
 /** @internal One breaker, or a map of them. */
@@ -38,6 +41,8 @@ export class Registry {
   current: ReadonlySet<(event: Event, circuit: Named) => void> | undefined = undefined
   /** @internal Gives the one who counts the calls of a circuit. */
   meterOf: ((circuit: Named) => Circuit.Meter | undefined) | undefined = undefined
+  /** @internal Told where each answer of a ladder of fallbacks came from. */
+  served?: ((from: string) => void) | undefined
   private refs = new Set<WeakRef<Source>>()
   private sweepAt = 16
 
