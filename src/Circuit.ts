@@ -37,6 +37,7 @@ export {
   type Closed,
   closed,
   type Counts,
+  type Figures,
   type Host,
   type Isolated,
   type LastFailure,

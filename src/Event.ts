@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -55,6 +56,8 @@ export type Happening =
 /** @internal A circuit with its name. */
 export interface Named extends Circuit.Circuit {
   readonly name: string
+  /** The machine's time. */
+  now(clock: Clock.Clock): number
 }
 
 /**

@@ -16,6 +16,7 @@ import { CircuitRejected } from "./CircuitRejected.ts"
 import { Heard, ladders } from "./Classify.ts"
 import * as Setting from "./internal/Setting.ts"
 import type * as Outcome from "./Outcome.ts"
+import * as Registry from "./Registry.ts"
 
 /**
  * An answer, and where it came from.
@@ -258,7 +259,8 @@ export const withFallback =
         ladders.running--
         return undefined
       })
-      return Effect.flatMap(
+      const { served: tell } = fiber.getRef(Registry.Current)
+      const answer = Effect.flatMap(
         Effect.exit(call),
         (exit): Effect.Effect<Served<unknown, E>, E, unknown> => {
           if (outer !== undefined) outer.outcome = heard.outcome
@@ -271,6 +273,7 @@ export const withFallback =
           return Effect.andThen(Effect.forEach(rungs, ({ learn }) => learn?.(exit.value) ?? Effect.void), served)
         }
       )
+      return tell === undefined ? answer : Effect.tap(answer, ({ from }) => Effect.sync(() => tell(from)))
     }) as never
 
 /**

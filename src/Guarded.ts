@@ -20,8 +20,6 @@ import * as Trace from "./Trace.ts"
 
 /** @internal The breaker that an effect is under. */
 export interface Owner extends Named {
-  /** The machine's time. */
-  now(clock: Clock.Clock): number
   refused(refusal: Circuit.Refusal, fiber: AnyFiber): Exit.Exit<never, CircuitRejected>
 }
 

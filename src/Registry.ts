@@ -35,6 +35,8 @@ export class Registry implements Listeners {
   current: ReadonlySet<Listener> | undefined = undefined
   /** @internal Gives the one who counts the calls of a circuit. */
   meterOf: ((circuit: Named) => Circuit.Meter | undefined) | undefined = undefined
+  /** @internal Told where each answer of a ladder of fallbacks came from. */
+  served?: ((from: string) => void) | undefined
   private refs = new Set<WeakRef<Source>>()
   private sweepAt = 16
 

@@ -237,12 +237,33 @@ export interface Host {
 }
 
 /**
+ * What was measured of one answer of a language model.
+ *
+ * **Details**
+ *
+ * Times are milliseconds, without the time of the reader and of the program's tools. Of a streamed answer: the time to its
+ * `firstContent`, how many `chunks` of content it came in, and the time from one to the next (`perChunk`). Tokens are those
+ * that the provider counted.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Figures {
+  readonly firstContent?: number | undefined
+  readonly chunks?: number | undefined
+  readonly perChunk?: number | undefined
+  readonly inputTokens?: number | undefined
+  readonly outputTokens?: number | undefined
+}
+
+/**
  * What is counted of the calls of a circuit while somebody wants to know.
  *
  * **Details**
  *
  * `settled` is told of every call that comes home, those too that come too late to count: its outcome, and how long it took
- * (`undefined` where its beginning is not known). `probed` is told whether a probe passed.
+ * (`undefined` where its beginning is not known). `probed` is told whether a probe passed, and `measured` what was measured
+ * of an answer, where the call was one of a language model.
  *
  * **Gotchas**
  *
@@ -256,6 +277,7 @@ export interface Meter {
   settled(outcome: Outcome.Outcome, took: number | undefined): void
   refused(reason: Refusal["reason"], spared: boolean): void
   probed(passed: boolean): void
+  measured?(figures: Figures): void
 }
 
 /**

@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
+import type * as Circuit from "../Circuit.ts"
 import * as Deadlines from "./Deadlines.ts"
 import type * as LlmOutcome from "./LlmOutcome.ts"
 import type { FinishReason, Part, Reader } from "./Part.ts"
@@ -22,7 +23,8 @@ import * as StreamEnd from "./StreamEnd.ts"
  *
  * **Details**
  *
- * It is settled exactly once. `answered` is told at the first content: from then on the call does not hang.
+ * It is settled exactly once. `answered` is told at the first content: from then on the call does not hang. `measured` is
+ * told what was measured of the answer, just before it is settled.
  *
  * @category models
  * @since 0.1.0
@@ -30,6 +32,7 @@ import * as StreamEnd from "./StreamEnd.ts"
 export interface Admission {
   readonly settle: (outcome: LlmOutcome.LlmOutcome) => Effect.Effect<void>
   readonly answered?: Effect.Effect<void> | undefined
+  readonly measured?: ((figures: Circuit.Figures) => void) | undefined
 }
 
 /**
@@ -193,6 +196,7 @@ export class GuardedCall {
       const { onEnd, slow } = this.settings
       const counts = outcome._tag === "Success" || outcome._tag === "Failure"
       const vote = slow !== undefined && counts ? { ...outcome, slow: SlowRule.isSlow(slow, this.progress) } : outcome
+      this.admission.measured?.(this.progress.figures)
       const settled = this.admission.settle(vote)
       if (onEnd === undefined) return settled
       return Effect.andThen(settled, Effect.catchCause(Effect.suspend(() => onEnd(this.report(vote))), complain))

@@ -31,6 +31,7 @@ import type { Trust } from "./Trust.ts"
  *   answer takes says nothing.
  * - `quality`: whether the answer is good, told before it is settled. Without it the outcome says: a `Success` is good, and
  *   kind `quality` or `empty` is bad.
+ * - `measured`: what was measured of the answer. The meter of the model's circuit is told, where there is one.
  *
  * @category models
  * @since 0.1.0
@@ -43,6 +44,7 @@ export interface Permit {
     options?: { readonly classify?: Classify<A, E> | undefined }
   ) => Effect.Effect<void>
   readonly quality: (isGood: boolean) => Effect.Effect<void>
+  readonly measured?: ((figures: Circuit.Figures) => void) | undefined
 }
 
 /** @internal A circuit that a call asks, and its permit once it has one. */
@@ -138,6 +140,10 @@ export class LlmPermit implements Permit {
 
   get quality(): Permit["quality"] {
     return (isGood) => Effect.sync(() => this.judge(isGood))
+  }
+
+  measured(figures: Circuit.Figures): void {
+    this.subject.circuit.meter?.measured?.(figures)
   }
 
   endExit(exit: AnyExit, classify: Classify | undefined): Effect.Effect<void> {

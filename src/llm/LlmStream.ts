@@ -342,7 +342,14 @@ export const orElse: {
 type AnyStream = Stream.Stream<unknown, unknown, unknown>
 type AnyAdmission = Effect.Effect<Admission, unknown, unknown>
 
-const fromContext: AnyAdmission = Effect.withFiber((fiber) => Context.getUnsafe(fiber.context, Breaker.Breaker).admit)
+const fromContext: AnyAdmission = Effect.withFiber((fiber) => {
+  const breaker = Context.getUnsafe(fiber.context, Breaker.Breaker)
+  // A breaker of somebody else's making has no meter.
+  const { meter } = breaker as Partial<Breaker.BreakerImpl>
+  return meter?.measured === undefined
+    ? breaker.admit
+    : Effect.map(breaker.admit, (permit) => ({ ...permit, measured: (figures) => meter.measured!(figures) }))
+})
 
 const Partial = /*#__PURE__*/ Schema.Literals(["fail", "keep"])
 const Tools = /*#__PURE__*/ Schema.Literals(["inside", "outside"])

@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import type * as Circuit from "../Circuit.ts"
 import type { FinishReason, Part, Usage } from "./Part.ts"
 
 const CHARACTERS_PER_TOKEN = 4
@@ -32,6 +33,8 @@ export class Progress {
   /** When the provider last showed that it works at the answer: by content, or by its finish. */
   aliveAt: number | undefined
   characters = 0
+  /** How many parts with content there were. */
+  chunks = 0
   usage: Usage = {}
   finish: FinishReason | undefined
   error: { readonly reported: unknown } | undefined
@@ -57,6 +60,7 @@ export class Progress {
       this.firstContent ??= now
       this.lastContent = this.aliveAt = now
       this.characters += part.content
+      this.chunks++
       this.reasoned ||= part.reasoning === true
       this.refused ||= part.refused === true
       this.committed = true
@@ -81,6 +85,18 @@ export class Progress {
     const { outputTokens, reasoningTokens = 0 } = this.usage
     if (outputTokens === undefined || outputTokens === 0) return Math.ceil(this.characters / CHARACTERS_PER_TOKEN)
     return this.reasoned ? outputTokens : outputTokens - reasoningTokens
+  }
+
+  /** What a meter is told; tokens only where the provider counted them. */
+  get figures(): Circuit.Figures {
+    const { chunks, firstContent, lastContent, usage: { inputTokens, outputTokens } } = this
+    return {
+      firstContent,
+      chunks,
+      perChunk: chunks < 2 ? undefined : (lastContent! - firstContent!) / (chunks - 1),
+      inputTokens,
+      outputTokens
+    }
   }
 
   /** The time from one token to the next; unknown below `minimum` tokens. */

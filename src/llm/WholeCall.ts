@@ -71,8 +71,12 @@ export const guard = (
   Effect.flatMap(Clock.Clock, (clock) => {
     const watch = new ToolWatch.ToolWatch(clock)
     let end: StreamEnd.End | undefined
-    const judged = (answer: Answer): Effect.Effect<Answer, AiError.AiError> => {
-      end = endOf(answer)
+    const judged = (answer: Answer, permit: LlmBreaker.Permit): Effect.Effect<Answer, AiError.AiError> => {
+      const progress = progressOf(answer)
+      // How a whole answer came is not known.
+      const { inputTokens, outputTokens } = progress.figures
+      permit.measured?.({ inputTokens, outputTokens })
+      end = ended(progress)
       const { broken } = end
       return broken !== undefined && (onPartial === "fail" || !broken.partial)
         ? Effect.fail(ModelError.ofBroken(broken, where))
@@ -82,7 +86,8 @@ export const guard = (
       admit,
       (permit) => {
         const answer = call(watch.watch(options, permit.settle(success)))
-        return Effect.flatMap(watch.within(answer, total, () => late(total, where)), judged)
+        const inTime = watch.within(answer, total, () => late(total, where))
+        return Effect.flatMap(inTime, (answer) => judged(answer, permit))
       },
       (exit) => {
         if (end !== undefined) return end.outcome._tag === "Success" ? undefined : end.outcome
@@ -97,13 +102,17 @@ export const known = (watch: ToolWatch.ToolWatch) => ({ error }: { readonly erro
   watch.isTools(error) ? ofTool : ModelError.outcomeOf(error)
 
 /** What a whole answer says. A provider need not tell a finish, and reports no error as a part. */
-export const endOf = ({ content }: Answer): StreamEnd.End => {
-  const progress = new Progress()
-  for (const part of content) progress.note(read(part))
-  return StreamEnd.atEnd(progress, { wholeAt: "end", errors: {} })
-}
+export const endOf = (answer: Answer): StreamEnd.End => ended(progressOf(answer))
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+const progressOf = ({ content }: Answer): Progress => {
+  const progress = new Progress()
+  for (const part of content) progress.note(read(part))
+  return progress
+}
+
+const ended = (progress: Progress): StreamEnd.End => StreamEnd.atEnd(progress, { wholeAt: "end", errors: {} })
 
 const success: LlmOutcome.LlmOutcome = { _tag: "Success", scope: "model" }
 

@@ -1,1 +1,2 @@
 export * as BreakerLog from "./BreakerLog.ts"
+export * as BreakerMetrics from "./BreakerMetrics.ts"
