@@ -193,15 +193,16 @@ describe("Follower", () => {
       const { circuits, sequence } = yield* page
       assert.deepStrictEqual(circuits.map(({ name }) => name), ["haiku"])
 
-      // One frame was on its way to the reader, and four waited: the newest.
-      const frames = yield* Effect.replicateEffect(beat, 5)
+      // Of thirty, some were on their way to the reader, and four waited: the newest.
+      const frames = [yield* beat]
+      while (frames.at(-1)!.sequence < sequence) frames.push(yield* beat)
+      assert.isAtMost(frames.length, 6)
       assert.deepStrictEqual(
-        frames.map((frame) => frame.sequence),
-        [2, sequence - 3, sequence - 2, sequence - 1, sequence]
+        frames.slice(-4).map((frame) => frame.sequence),
+        [sequence - 3, sequence - 2, sequence - 1, sequence]
       )
-      assert.isAbove(sequence, 10)
-      assert.deepStrictEqual(frames.map(({ gone }) => gone.length), [0, 0, 0, 0, 1])
-      assert.deepStrictEqual(frames[4]!.gone, [opus!.id])
+      assert.isAbove(sequence, 30)
+      assert.deepStrictEqual(frames.flatMap(({ gone }) => gone), [opus!.id])
     })))
 
   it.effect("gives the place of one who takes nothing for a minute to another", () =>
