@@ -2,6 +2,9 @@ import { defineConfig } from "vitest/config"
 
 const source = (path: string) => new URL(path, import.meta.url).pathname
 
+// A real browser takes its time: it has a command of its own, `npm run test:page`.
+const browser = process.env.TEST_BROWSER === "1" ? [] : ["test/**/*.browser.test.ts"]
+
 const sweeps = ["test/**/*.interruption.test.ts", "test/*.laws.test.ts", "test/FairShare.test.ts"]
 
 export default defineConfig({
@@ -20,7 +23,11 @@ export default defineConfig({
       { extends: true, test: { name: "sweeps", include: sweeps } },
       {
         extends: true,
-        test: { name: "tests", include: ["test/**/*.test.ts", ".doc-examples/**/*.test.ts"], exclude: sweeps }
+        test: {
+          name: "tests",
+          include: ["test/**/*.test.ts", ".doc-examples/**/*.test.ts"],
+          exclude: [...sweeps, ...browser]
+        }
       }
     ],
     // what a browser does is waited for, on however busy a machine

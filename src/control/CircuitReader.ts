@@ -68,7 +68,7 @@ export const CircuitReader: Context.Service<CircuitReader, CircuitReader> = /*#_
  * ```ts
  * import { Effect } from "effect"
  * import { Breaker, TripPolicy } from "effect-breaker"
- * import { CircuitReader } from "effect-breaker/control"
+ * import { CircuitReader, Registry } from "effect-breaker/control"
  *
  * const program = Effect.gen(function*() {
  *   const openai = yield* Breaker.make({ name: "openai", tripPolicy: TripPolicy.consecutive(1) })
@@ -80,7 +80,8 @@ export const CircuitReader: Context.Service<CircuitReader, CircuitReader> = /*#_
  *   return (yield* reader.snapshots).filter(({ state }) => state !== "Closed").map(({ name, state }) => `${name}: ${state}`)
  * })
  *
- * console.log(await Effect.runPromise(program)) // => ["openai: Open"]
+ * const alone = Effect.provideService(Registry.Current, new Registry.Registry()) // else: every circuit of the process
+ * console.log(await Effect.runPromise(alone(program))) // => ["openai: Open"]
  * ```
  *
  * @category constructors

@@ -53,6 +53,7 @@ export interface Options {
  * ```ts
  * import { Effect, Metric } from "effect"
  * import { Breaker, TripPolicy } from "effect-breaker"
+ * import { Registry } from "effect-breaker/control"
  * import { BreakerMetrics } from "effect-breaker/metrics"
  * import { PrometheusMetrics } from "effect/observability"
  *
@@ -67,7 +68,8 @@ export interface Options {
  *
  * const seen = await Effect.runPromise(program.pipe(
  *   Effect.provide(BreakerMetrics.layer()),
- *   Effect.provideService(Metric.MetricRegistry, new Map())
+ *   Effect.provideService(Metric.MetricRegistry, new Map()),
+ *   Effect.provideService(Registry.Current, new Registry.Registry())
  * ))
  * console.log(seen[0]) // => `effect_breaker_state{circuit="openai"} 2`
  * console.log(seen[1]) // => `effect_breaker_calls_total{circuit="openai",outcome="failure"} 1`
