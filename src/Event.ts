@@ -53,7 +53,7 @@ export type Happening =
     readonly by: string | undefined
   }
 
-/** @internal A circuit with its name. */
+/** A circuit with its name. */
 export interface Named extends Circuit.Circuit {
   readonly name: string
   /** The machine's time. */
@@ -62,14 +62,12 @@ export interface Named extends Circuit.Circuit {
 
 /**
  * Who listens to the events of one breaker, or of all in a map.
- *
- * @internal
  */
 export interface Listeners {
   current: ReadonlySet<Listener> | undefined
 }
 
-/** @internal */
+/** One who listens, and is told at once. */
 export type Listener = (event: Event, circuit: Named) => void
 
 /** @internal The events as `read` reads them, at once: it must not throw, nor touch the circuit. */

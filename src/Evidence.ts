@@ -135,7 +135,6 @@ export const noBlocks: ReadonlyArray<Block> = []
 // them runs. `calls` is how many joined it, known when no more may. `least` is the fewest that it is judged by: until then
 // as many as it has room for; then most of those that joined, lest a few that are left decide by chance where the others
 // said nothing.
-/** @internal */
 export interface Block {
   readonly first: number
   readonly since: number
@@ -148,7 +147,6 @@ export interface Block {
 const noMemories: ReadonlyArray<CallWindow.Memory> = []
 
 // The calls that run and may still turn out slow by one rule, oldest first. Those that did go on to the next rule's row.
-/** @internal */
 export interface Row {
   readonly slowAfter: number
   oldest: Call | undefined

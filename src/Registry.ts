@@ -30,7 +30,7 @@ export interface Group extends Listeners {
  * @category models
  * @since 0.1.0
  */
-export class Registry implements Listeners {
+export class Registry {
   /** @internal */
   current: ReadonlySet<Listener> | undefined = undefined
   /** @internal Gives the one who counts the calls of a circuit. */
