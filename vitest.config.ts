@@ -2,8 +2,10 @@ import { defineConfig } from "vitest/config"
 
 const source = (path: string) => new URL(path, import.meta.url).pathname
 
-// A real browser takes its time: it has a command of its own, `npm run test:page`.
-const browser = process.env.TEST_BROWSER === "1" ? [] : ["test/**/*.browser.test.ts"]
+// A real browser and a hundred viewers take their time: they have a command of their own, `npm run test:page`.
+const browser = process.env.TEST_BROWSER === "1"
+  ? []
+  : ["test/**/*.browser.test.ts", "test/dashboard/Dashboard.test.ts"]
 
 const sweeps = ["test/**/*.interruption.test.ts", "test/*.laws.test.ts", "test/FairShare.test.ts"]
 

@@ -214,7 +214,9 @@ const guarded = <A, E, R, R2>(
   Effect.matchEffect(guard, {
     onSuccess: then,
     onFailure: (error): Effect.Effect<Response> =>
-      HttpServerRespondable.isRespondable(error)
+      HttpServerResponse.isHttpServerResponse(error)
+        ? Effect.succeed(error)
+        : HttpServerRespondable.isRespondable(error)
         ? HttpServerRespondable.toResponse(error)
         : Effect.succeed(refused(403, "The guard of this page did not let the request pass."))
   })
