@@ -81,7 +81,7 @@ describe("Dashboard.layer", () => {
         assert.deepStrictEqual(Object.keys(one).filter((name) => name.startsWith("access-control-")), [])
       }
       assert.strictEqual(headers["content-type"], "text/event-stream")
-      assert.strictEqual(answers[2]!.headers["content-type"], "application/json")
+      assert.strictEqual(answers[2]?.headers["content-type"], "application/json")
     })))
 
   it.live("shows an outage as it is", () =>
@@ -207,7 +207,7 @@ describe("Dashboard.layer", () => {
       const login = HttpServerResponse.text("who are you?", { status: 401, headers: { "www-authenticate": "Basic" } })
       const guard = Effect.flatMap(
         HttpServerRequest.HttpServerRequest,
-        ({ headers }) =>
+        ({ headers }): Effect.Effect<string, Error | HttpServerResponse.HttpServerResponse> =>
           headers["authorization"] === "ada"
             ? Effect.succeed("ada")
             : headers["authorization"] === undefined
