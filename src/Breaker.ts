@@ -96,8 +96,8 @@ export interface State {
  *   admitted.
  * - `state` and `snapshot` read, and move nothing. `events` tells a slow reader the newest 256.
  * - `isolate` refuses every call until `release`, or for a while: then the circuit goes on in the state that was
- *   interrupted, an opening with what is left of it. `release` closes it; `reset` closes the circuit and forgets its openings; `trip` opens it by
- *   hand; `setMode` changes whether refusals are carried out.
+ *   interrupted, an opening with what is left of it. `release` closes it; `reset` closes the circuit and forgets its
+ *   openings; `trip` opens it by hand; `setMode` changes whether refusals are carried out.
  *
  * @category models
  * @since 0.1.0
@@ -388,7 +388,7 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
       return this.command({
         _tag: "Isolate",
         ...said,
-        for: lasts === undefined ? undefined : millis("Breaker.isolate", "for", lasts)
+        for: Setting.millisOf("Breaker.isolate", "for", lasts)
       })
     }
   }
@@ -406,7 +406,7 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
       this.command({
         _tag: "Trip",
         note,
-        openFor: openFor === undefined ? undefined : millis("Breaker.trip", "openFor", openFor)
+        openFor: Setting.millisOf("Breaker.trip", "openFor", openFor)
       })
   }
 
@@ -458,6 +458,3 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
 
 // Rounded up: whoever comes back after it must not come a moment too early.
 const duration = (millis: number): Duration.Duration => Duration.millis(Math.ceil(millis))
-
-const millis = (where: string, name: string, given: Duration.Input): number =>
-  Setting.toMillis(Setting.option(where, name, Setting.duration, given))

@@ -70,24 +70,24 @@ export interface Listeners {
 /** One who listens, and is told at once. */
 export type Listener = (event: Event, circuit: Named) => void
 
+/** @internal Listens from now on, until what it gives is called. */
+export const listen = (listeners: Listeners, listener: Listener): () => void => {
+  listeners.current = new Set(listeners.current).add(listener)
+  return () => {
+    const rest = new Set(listeners.current)
+    rest.delete(listener)
+    listeners.current = rest.size === 0 ? undefined : rest
+  }
+}
+
 /** @internal The events as `read` reads them, at once: it must not throw, nor touch the circuit. */
 export const eventsOf = <A = Event>(
   listeners: Listeners,
   read = (event: Event, _circuit: Named): A => event as never
 ): Stream.Stream<A> =>
   Stream.callback<A>((queue) => {
-    const listen: Listener = (event, circuit) => {
+    const heard: Listener = (event, circuit) => {
       Queue.offerUnsafe(queue, read(event, circuit))
     }
-    return Effect.acquireRelease(
-      Effect.sync(() => {
-        listeners.current = new Set(listeners.current).add(listen)
-      }),
-      () =>
-        Effect.sync(() => {
-          const rest = new Set(listeners.current)
-          rest.delete(listen)
-          listeners.current = rest.size === 0 ? undefined : rest
-        })
-    )
+    return Effect.acquireRelease(Effect.sync(() => listen(listeners, heard)), Effect.sync)
   }, { bufferSize: 256, strategy: "sliding" })

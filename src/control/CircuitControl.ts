@@ -147,7 +147,7 @@ class CircuitControlImpl implements CircuitControl {
 
   get isolate(): CircuitControl["isolate"] {
     return (which, { for: lasts, ...reason } = {}) =>
-      this.command(which, { _tag: "Isolate", ...reason, for: millis("isolate", "for", lasts) })
+      this.command(which, { _tag: "Isolate", ...reason, for: Setting.millisOf(where("isolate"), "for", lasts) })
   }
 
   get release(): CircuitControl["release"] {
@@ -160,7 +160,7 @@ class CircuitControlImpl implements CircuitControl {
 
   get trip(): CircuitControl["trip"] {
     return (which, { openFor, ...reason } = {}) =>
-      this.command(which, { _tag: "Trip", ...reason, openFor: millis("trip", "openFor", openFor) })
+      this.command(which, { _tag: "Trip", ...reason, openFor: Setting.millisOf(where("trip"), "openFor", openFor) })
   }
 
   get setMode(): CircuitControl["setMode"] {
@@ -216,8 +216,3 @@ class CircuitControlImpl implements CircuitControl {
     })
   }
 }
-
-const millis = (method: string, name: string, given: Duration.Input | undefined): number | undefined =>
-  given === undefined
-    ? undefined
-    : Setting.toMillis(Setting.option(where(method), name, Setting.duration, given))

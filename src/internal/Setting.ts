@@ -56,6 +56,10 @@ export const toMillis = (input: Duration.Input): number => {
   }
 }
 
+/** The milliseconds of one option that may be left out, or a `RangeError` that names it. */
+export const millisOf = (where: string, name: string, given: Duration.Input | undefined): number | undefined =>
+  given === undefined ? undefined : toMillis(option(where, name, duration, given))
+
 /** Gives the value back, or throws a `RangeError` that names the option, the rule and the value. */
 export const enforce = <A>(where: string, schema: Schema.Codec<unknown, unknown>, value: A): A => {
   const result = Schema.toStandardSchemaV1(schema)["~standard"].validate(value)

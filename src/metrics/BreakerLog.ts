@@ -14,7 +14,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import { monotonic } from "../Breaker.ts"
-import type { Event } from "../Event.ts"
+import { type Event, listen } from "../Event.ts"
 import * as Setting from "../internal/Setting.ts"
 import * as Registry from "../Registry.ts"
 import { LineLimit } from "./LineLimit.ts"
@@ -146,10 +146,7 @@ const logging = (
     )
     yield* Effect.forkScoped(own(Effect.forever(Effect.andThen(wait, next))))
     const registry = yield* Registry.Current
-    yield* Effect.acquireRelease(
-      Effect.sync(() => ear.listenTo(registry)),
-      () => Effect.sync(() => ear.leave(registry))
-    )
+    yield* Effect.acquireRelease(Effect.sync(() => listen(registry, ear.listener)), Effect.sync)
   })
 
 const stateWords = { Closed: "closed", Open: "open", HalfOpen: "half-open", Isolated: "isolated" }
@@ -174,20 +171,10 @@ class Ear {
   private readonly downs = new WeakMap<Registry.Named, { readonly at: number } & Omit<LogLine.Down, "downFor">>()
   /** The pause of which a circuit has told already. */
   private readonly pauses = new WeakMap<Registry.Named, number>()
-  private readonly listener = (event: Event, circuit: Registry.Named): void => this.hear(event, circuit)
+  readonly listener = (event: Event, circuit: Registry.Named): void => this.hear(event, circuit)
 
   constructor(queue: Queue.Queue<Entry>) {
     this.queue = queue
-  }
-
-  listenTo(registry: Registry.Registry): void {
-    registry.current = new Set(registry.current).add(this.listener)
-  }
-
-  leave(registry: Registry.Registry): void {
-    const rest = new Set(registry.current)
-    rest.delete(this.listener)
-    registry.current = rest.size === 0 ? undefined : rest
   }
 
   take(): Entry | undefined {

@@ -6,7 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import type { Event } from "../Event.ts"
+import { type Event, listen } from "../Event.ts"
 import type { Named, Registry } from "../Registry.ts"
 import { Book, sources } from "./Book.ts"
 import { CircuitMeter } from "./CircuitMeter.ts"
@@ -37,6 +37,7 @@ export class Installation {
   private readonly circuits: number
   private readonly boundaries: ReadonlyArray<number>
   private readonly meters = new Map<string, CircuitMeter>()
+  private readonly leave: () => void
   private rest: CircuitMeter | undefined = undefined
 
   constructor(
@@ -57,7 +58,7 @@ export class Installation {
       served[source]!++
     }
     registry.meterOf = this.meterOf
-    registry.current = new Set(registry.current).add(this.listen)
+    this.leave = listen(registry, this.hear)
     this.each((circuit) => {
       const { _tag } = circuit.cell.current
       const meter = this.attach(circuit)
@@ -69,9 +70,7 @@ export class Installation {
     const { book, registry } = this
     registry.meterOf = undefined
     registry.served = undefined
-    const rest = new Set(registry.current)
-    rest.delete(this.listen)
-    registry.current = rest.size === 0 ? undefined : rest
+    this.leave()
     this.each((circuit) => {
       setMeter(circuit, undefined)
     })
@@ -88,7 +87,7 @@ export class Installation {
     return made
   }
 
-  private readonly listen = (event: Event, circuit: Named): void => {
+  private readonly hear = (event: Event, circuit: Named): void => {
     if (event._tag === "Transitioned") this.attach(circuit).stepped(circuit, event)
     else if (event._tag === "Throttled") this.attach(circuit).throttles++
   }
