@@ -6,7 +6,10 @@ import { GuardedLanguageModel, LlmBreaker } from "effect-breaker/llm"
 import type { BreakerMetrics } from "effect-breaker/metrics"
 import { FakeProvider } from "effect-breaker/testing"
 import { LanguageModel } from "effect/ai"
+import { PrometheusMetrics } from "effect/observability"
 import { TestClock } from "effect/testing"
+import fs from "node:fs"
+import path from "node:path"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { chatModel } from "../llm/chatModel.ts"
@@ -288,6 +291,30 @@ describe("BreakerMetrics", () => {
         assert.strictEqual(yield* valueOf("effect_breaker_saved_tokens_total"), 0)
       })))
   })
+
+  it.effect("costs as many lines for each circuit as docs/metrics.md says", () =>
+    counting(Effect.gen(function*() {
+      const llm = yield* LlmBreaker.make()
+      const ask = Effect.andThen(llm.admit({ provider: "openai" }), (permit) => {
+        const lines = Effect.map(
+          PrometheusMetrics.format(),
+          (page) => page.split("\n").filter((line) => line.includes("circuit=\"openai\"")).length
+        )
+        return Effect.gen(function*() {
+          const before = yield* lines
+          permit.measured!({ firstContent: 1, chunks: 2, perChunk: 1, inputTokens: 1, outputTokens: 1 })
+          yield* permit.settle({ _tag: "Success", scope: "model" })
+          return [before, (yield* lines) - before]
+        })
+      })
+      const [each, measured] = yield* ask
+      const page = fs.readFileSync(path.join(import.meta.dirname, "../../docs/metrics.md"), "utf8").replaceAll(
+        "\n",
+        " "
+      )
+      assert.include(page, `${each} lines for each circuit's name`)
+      assert.include(page, `${measured} more where a language model's answers are measured`)
+    })))
 
   it.effect("takes its series along when its scope closes, and may be there again", () =>
     isolated(Effect.gen(function*() {
