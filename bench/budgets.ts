@@ -5,7 +5,7 @@ import type { CallCost, Ratio } from "./calls.ts"
 import { LARGE_PAGE, type Reading, SMALL_PAGE } from "./classify.ts"
 import type { Weight } from "./memory.ts"
 import type { Circuits, Size, Windows } from "./scaling.ts"
-import { CONSECUTIVE, LAST_CALLS, LAST_DURATION, LISTENED } from "./subjects.ts"
+import { CONSECUTIVE, LAST_CALLS, LAST_DURATION, LISTENED, METERED } from "./subjects.ts"
 import { ratio, whole } from "./table.ts"
 
 export interface Budget {
@@ -73,12 +73,12 @@ export const budgets = (
       closed(name, "persistence", 1 / 20),
       closed(name, "cockatiel", 1.25)
     ]),
-    ...[LAST_DURATION, LISTENED].map((name) => closed(name, "persistence", 1 / 12)),
+    ...[LAST_DURATION, METERED, LISTENED].map((name) => closed(name, "persistence", 1 / 12)),
     ...[CONSECUTIVE, LAST_CALLS, LAST_DURATION].flatMap((name) => [
       refused(name, "persistence", 1 / 20),
       refused(name, "cockatiel", 1 / 5)
     ]),
-    ...[CONSECUTIVE, LAST_CALLS, LAST_DURATION].map(garbage),
+    ...[CONSECUTIVE, LAST_CALLS, LAST_DURATION, METERED].map(garbage),
     largest("window size", windows.lastCalls),
     largest("window size", windows.lastDuration),
     largest("number of circuits", circuits.busy),

@@ -4,7 +4,9 @@
  * are the same either way.
  */
 import type * as Library from "effect-breaker"
+import type * as ControlLibrary from "effect-breaker/control"
 import type * as LlmLibrary from "effect-breaker/llm"
+import type * as MetricsLibrary from "effect-breaker/metrics"
 import { execFileSync } from "node:child_process"
 import fs from "node:fs"
 
@@ -15,7 +17,7 @@ const root = new URL("../", import.meta.url)
 const read = (file: string): string => fs.readFileSync(new URL(file, root), "utf8")
 const manifest = JSON.parse(read("package.json")) as {
   readonly version: string
-  readonly exports: Readonly<Record<"." | "./llm", { readonly default: string }>>
+  readonly exports: Readonly<Record<"." | "./control" | "./llm" | "./metrics", { readonly default: string }>>
 }
 
 /** The built entry of the package. */
@@ -24,8 +26,11 @@ export const entry = new URL(manifest.exports["."].default, root)
 const library = await import(entry.href) as typeof Library
 export const { Breaker, BreakerMap, CallWindow, Circuit, TripPolicy, withBreaker } = library
 
-const llm = await import(new URL(manifest.exports["./llm"].default, root).href) as typeof LlmLibrary
-export const { LlmOutcome } = llm
+const subpath = (name: "./control" | "./llm" | "./metrics"): Promise<unknown> =>
+  import(new URL(manifest.exports[name].default, root).href)
+export const { LlmOutcome } = await subpath("./llm") as typeof LlmLibrary
+export const { Registry } = await subpath("./control") as typeof ControlLibrary
+export const { BreakerMetrics } = await subpath("./metrics") as typeof MetricsLibrary
 
 /** Fails unless the code that runs is, to the letter, the text of the files in `dist`. */
 const prove = (): number => {
@@ -36,7 +41,8 @@ const prove = (): number => {
     ["Circuit", Circuit.admit],
     ["Circuit", Circuit.settle],
     ["TripPolicy", TripPolicy.failureRate],
-    ["llm/LlmOutcome", LlmOutcome.fromError]
+    ["llm/LlmOutcome", LlmOutcome.fromError],
+    ["metrics/BreakerMetrics", BreakerMetrics.layer]
   ]
   for (const [module, value] of functions) {
     if (!fs.readFileSync(new URL(`${module}.js`, entry), "utf8").includes(String(value))) {

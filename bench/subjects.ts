@@ -11,7 +11,7 @@ import {
   handleAll,
   type IBreaker
 } from "cockatiel"
-import { Cause, Effect, Exit, Scope, Stream } from "effect"
+import { Cause, Effect, Exit, Layer, Metric, Scope, Stream } from "effect"
 import * as Effectable from "effect/Effectable"
 import { CircuitBreaker } from "effect/persistence"
 import { strictEqual } from "node:assert"
@@ -19,8 +19,10 @@ import Opossum from "opossum"
 import {
   Breaker,
   BreakerMap,
+  BreakerMetrics,
   type Breakers,
   CallWindow,
+  Registry,
   type TripPolicies,
   TripPolicy,
   withBreaker
@@ -248,7 +250,7 @@ export const policies = {
   )
 } satisfies Record<string, Policy>
 
-const breaker = (name: string, tripPolicy: Policy): Breakers.Breaker =>
+const make = (name: string, tripPolicy: Policy): Breakers.Breaker =>
   Effect.runSync(Breaker.make({ name, tripPolicy, openDuration: OPEN_FOR }))
 
 // Opened by failures, as in life. Far fewer than a thousand are enough for every policy here.
@@ -262,7 +264,7 @@ const opened = async (call: Effect.Effect<unknown, unknown>, isRefusal: (error: 
 
 const isRejected = tagged("CircuitRejected")
 
-const pair = async (policy: Policy) => {
+const pair = async (policy: Policy, breaker = make) => {
   const closed = breaker("closed", policy)
   const open = breaker("open", policy)
   await opened(open.execute(failing), isRejected)
@@ -307,6 +309,47 @@ const listened = async (name: string, policy: Policy): Promise<Subject> => {
     isRefusal: isRejected,
     check,
     peers: byRate
+  })
+}
+
+// Under a registry of its own, so that nobody else is counted, and left on to the end.
+const metered = async (name: string, policy: Policy): Promise<Subject> => {
+  const registry = new Registry.Registry()
+  const series = new Map()
+  const within = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    effect.pipe(
+      Effect.provideService(Registry.Current, registry),
+      Effect.provideService(Metric.MetricRegistry, series)
+    )
+  await Effect.runPromise(within(Scope.provide(Layer.build(BreakerMetrics.layer()), Scope.makeUnsafe())))
+  const { check, closed, open } = await pair(
+    policy,
+    (name, tripPolicy) => Effect.runSync(within(Breaker.make({ name, tripPolicy, openDuration: OPEN_FOR })))
+  )
+  const told = (name: string, labels: object): Effect.Effect<number> =>
+    within(Effect.map(Metric.snapshot, (all) => {
+      const found = all.find(({ attributes, id }) =>
+        id === name && Object.entries(labels).every(([label, value]) => attributes?.[label] === value)
+      )
+      return (found?.state as { readonly count: number } | undefined)?.count ?? 0
+    }))
+  return effectSubject(name, {
+    closed: () => closed.execute(counted),
+    open: () => open.execute(counted),
+    isRefusal: isRejected,
+    peers: byRate,
+    check: async () => {
+      await check()
+      // Proof that they were counted.
+      for (
+        const [name, labels] of [
+          ["effect_breaker_calls_total", { circuit: "closed", outcome: "success" }],
+          ["effect_breaker_refusals_total", { circuit: "open", reason: "open" }]
+        ] as const
+      ) {
+        if (await Effect.runPromise(told(name, labels)) < 1000) throw new Error(`${name} has not counted the calls`)
+      }
+    }
   })
 }
 
@@ -432,6 +475,7 @@ const opossum = async (name: string): Promise<Subject> => {
 export const CONSECUTIVE = "consecutive(5)"
 export const LAST_CALLS = "failureRate, lastCalls(100)"
 export const LAST_DURATION = "failureRate + slowRate, lastDuration(1 min)"
+export const METERED = "the same, with metrics on"
 export const LISTENED = "the same, with an events listener"
 
 /** All of them, each with fresh circuits. */
@@ -444,6 +488,7 @@ export const subjects = async (): Promise<ReadonlyArray<Subject>> => [
   await mapped("consecutive(5), BreakerMap.execute", policies.consecutive),
   await ours(LAST_CALLS, policies.lastCalls, byRate),
   await ours(LAST_DURATION, policies.lastDuration, byRate),
+  await metered(METERED, policies.lastDuration),
   await listened(LISTENED, policies.lastDuration),
   await persistence(PERSISTENCE_CONSECUTIVE, CircuitBreaker.consecutive(5)),
   await persistence(PERSISTENCE_RATE, CircuitBreaker.rate({ threshold: 0.5, size: 100 })),
