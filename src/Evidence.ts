@@ -324,7 +324,7 @@ export class Evidence {
   }
 
   // Tells whether the window holds it against the provider.
-  private count(call: Call, i: number, bad: boolean, now: number): boolean {
+  protected count(call: Call, i: number, bad: boolean, now: number): boolean {
     const memory = this.memories[i]!
     if (!bad) return memory.add(false, now)
     const { room, rule, span } = this.plan.rules[i]!
@@ -334,7 +334,7 @@ export class Evidence {
     return memory.add(rule === "failureCount" || !isLate, now)
   }
 
-  private callsOf(i: number): number {
+  protected callsOf(i: number): number {
     // Whatever is not slow is home before it could be: calls that run cannot hide that others were not slow.
     return this.memories[i]!.calls + (this.plan.rules[i]!.rule === "failureRate" ? this.running : 0)
   }
@@ -406,7 +406,8 @@ export const block = ({ room }: Rule, first: number, since: number): Block => ({
 
 const streakOf = (value: number, limit: number): Verdict => ({ rule: "consecutive", value, limit, calls: value })
 
-const over = ({ limit, minimumCalls, rule }: Rule, bad: number, calls: number): Verdict | undefined => {
+/** @internal */
+export const over = ({ limit, minimumCalls, rule }: Rule, bad: number, calls: number): Verdict | undefined => {
   const value = rule === "failureCount" ? bad : bad / calls
   return calls >= minimumCalls && value >= limit ? { rule, value, limit, calls } : undefined
 }

@@ -1,0 +1,261 @@
+/**
+ * The circuit of a fleet: one machine for many processes, moved by their reports.
+ *
+ * A process decides about its calls by itself while the circuit is closed, and tells in a report what came of them. A
+ * report is applied to the circuit as it stands in the store: the same `Circuit` as in memory, with the time of the store.
+ * Nothing here waits, and nothing knows a store: whoever applies a report reads the circuit before and writes it after.
+ *
+ * @since 0.1.0
+ */
+import * as Circuit from "../Circuit.ts"
+import type { Evidence } from "../Evidence.ts"
+import * as Move from "../Move.ts"
+import type * as Outcome from "../Outcome.ts"
+import { closed, type Mutable, Permit } from "../State.ts"
+import { FleetEvidence, type Place } from "./FleetEvidence.ts"
+import { type Fleet, Lease, type Member } from "./Stored.ts"
+
+/** A call of one process. Its times are those of the process. */
+export interface Told {
+  /** The period that it was admitted in. */
+  readonly generation: number
+  readonly startedAt: number
+  readonly answeredAt: number | undefined
+  /** The ramp's step that admitted it. */
+  readonly step: number
+  /** Where it stands, once a report has told of it. */
+  readonly place: Place | undefined
+  /** What it said, and when, once it is home. */
+  readonly outcome: Outcome.Outcome | undefined
+  readonly settledAt: number
+}
+
+/** A probe that gave a sign of life, or is home. */
+export interface Probe {
+  readonly id: string
+  readonly answeredAt: number | undefined
+  readonly outcome: Outcome.Outcome | undefined
+  readonly settledAt: number
+}
+
+/** What a process has to tell, and to ask. */
+export interface Report {
+  readonly member: string
+  /** The time of the store. */
+  readonly now: number
+  /** What makes a time of the process one of the store. */
+  readonly shift: number
+  /** Its calls that run and that were told of before, oldest first. */
+  readonly running: ReadonlyArray<Told>
+  /** What happened since, in order: a call's first mention is that it was admitted, its next that it came home. */
+  readonly happened: ReadonlyArray<Told>
+  /** Whether calls were asked for since: then those that hang are seen. */
+  readonly looks: boolean
+  readonly probes: ReadonlyArray<Probe>
+  readonly orders: ReadonlyArray<Circuit.Command>
+  /** Calls that ask for leave, each by a name of its own. */
+  readonly asks: ReadonlyArray<string>
+  /** What `FleetEvidence` keeps between two reports of a process. */
+  readonly carry: Array<number>
+}
+
+/** How a fleet waits for its members. All in milliseconds. */
+export interface Pace {
+  /** How long a verdict waits for members that are not heard. */
+  readonly grace: number
+  /** How long it takes until every member that has calls has reported. */
+  readonly every: number
+  /** After how long a silent member counts as gone. */
+  readonly forgetAfter: number
+}
+
+/** What came of a report. */
+export interface Outgoing {
+  /** Of each ask, leave or a refusal; `undefined` where the circuit is closed and the process may decide by itself. */
+  readonly answers: ReadonlyArray<Permit | Circuit.Refusal | undefined>
+  readonly transitions: ReadonlyArray<Circuit.Transition>
+  /** Where the calls that run stand now. */
+  readonly places: ReadonlyMap<Told, Place>
+  /** Where each call stands that was given leave on a ramp. */
+  readonly admitted: ReadonlyMap<Permit, Place>
+  /** Something else than the windows has changed: all want to know. */
+  readonly isNews: boolean
+  /** When to report again, whatever happens: a verdict waits until then. */
+  readonly againAt: number | undefined
+}
+
+/** A closed circuit that nobody has told of yet. */
+export const make = (rules: Circuit.Rules, now: number, epoch: string, mode: Circuit.Mode): Fleet => ({
+  circuit: Circuit.make(rules, now, {
+    mode,
+    cell: { current: { ...closed(now), evidence: new FleetEvidence(rules.plan, now) } }
+  }),
+  epoch,
+  members: new Map(),
+  suspectedAt: undefined
+})
+
+/** Applies a report to the circuit of a fleet, in place. */
+export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
+  const self = fleet.circuit as Mutable
+  const { members } = fleet
+  const { happened, member, now, shift } = report
+  const before = headOf(fleet)
+  for (const [id, { heardAt }] of members) if (now - heardAt > pace.forgetAfter) members.delete(id)
+  const me = members.get(member)
+  members.delete(member)
+  const homecomings = happened.reduce((sum, { outcome }) => sum + (outcome === undefined ? 0 : 1), 0)
+  const prepared = (evidence: FleetEvidence) => {
+    evidence.suspicion = undefined
+    evidence.isAlone = members.size === 0
+    evidence.pace = evidence.isAlone ? 0 : 2 * pace.every
+    evidence.carry = report.carry
+    evidence.since = Math.max(evidence.home - (me?.seen ?? evidence.home), 0) + homecomings
+    return evidence
+  }
+  const evidence = self.cell.current.evidence
+  if (evidence instanceof FleetEvidence) {
+    prepared(evidence).running = sum(members, ({ running }) => running)
+  }
+  const transitions: Array<Circuit.Transition> = []
+  const { notify } = self
+  self.notify = (transition) => {
+    transitions.push(transition)
+    const state: { readonly _tag: string; evidence?: Evidence | undefined } = self.cell.current
+    if (state.evidence instanceof FleetEvidence) return
+    // What the members had running in the period before is none of the next one's business.
+    for (const [id, one] of members) members.set(id, { ...one, running: 0, seen: 0, oldest: Infinity })
+    if (state._tag === "Closed" || state.evidence !== undefined) {
+      state.evidence = prepared(new FleetEvidence(self.rules.plan, now))
+    }
+  }
+
+  const permits = tell(self, report)
+  for (const probe of report.probes) settleProbe(self, probe, shift, now)
+  // A period that gathers is looked at when calls are asked for, as in memory; other states look when they are asked.
+  if (report.looks && self.cell.current.evidence?.hangs(now) === true) Move.catchUp(self, now)
+  for (const order of report.orders) Circuit.command(self, order, now)
+  const answers = report.asks.map((id) => ask(self, id, now))
+  const againAt = judge(fleet, now, pace)
+
+  const { generation } = self.cell.current
+  const places = new Map<Told, Place>()
+  const admitted = new Map<Permit, Place>()
+  const current = self.cell.current.evidence
+  let running = 0
+  let oldest = Infinity
+  if (current instanceof FleetEvidence) {
+    const stand = (permit: Permit): Place => {
+      running++
+      oldest = Math.min(oldest, permit.number)
+      return current.placeOf(permit)
+    }
+    for (const [call, permit] of permits) {
+      if (!permit.settled && permit.generation === generation) places.set(call, stand(permit))
+    }
+    for (const answer of answers) {
+      if (answer instanceof Permit && answer.generation === generation) admitted.set(answer, stand(answer))
+    }
+    current.forget(Math.min(oldest, ...[...members.values()].map((one) => one.oldest)))
+  }
+  const told: Member = { heardAt: now, running, oldest, seen: current instanceof FleetEvidence ? current.home : 0 }
+  members.set(member, told)
+  const probing = self.cell.current._tag === "HalfOpen" && self.cell.current.stage === "Probing"
+    ? self.cell.current.running.length
+    : 0
+  self.counts.inFlight = sum(members, ({ running }) => running) + probing
+  if (notify === undefined) delete self.notify
+  else self.notify = notify
+  return { answers, transitions, places, admitted, againAt, isNews: headOf(fleet) !== before }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const sum = (members: Fleet["members"], of: (member: Member) => number): number => {
+  let sum = 0
+  for (const member of members.values()) sum += of(member)
+  return sum
+}
+
+// What every process has to know: all but what is gathered.
+const headOf = ({ circuit, suspectedAt }: Fleet): string => {
+  const { gateUntil, mode, openings } = circuit
+  const state = circuit.cell.current
+  const { _tag, generation } = state
+  const until = "until" in state ? state.until : 0
+  const running = _tag === "HalfOpen" && state.stage === "Probing" ? state.running.map((one) => (one as Lease).id) : []
+  return JSON.stringify([
+    _tag,
+    generation,
+    until,
+    Move.shareOf(circuit),
+    running,
+    suspectedAt,
+    gateUntil,
+    mode,
+    openings,
+    state.cause
+  ])
+}
+
+// Carries out what happened to the calls of a process, and gives the permits of those that it still tells of.
+const tell = (self: Mutable, { happened, now, running, shift }: Report): Map<Told, Permit> => {
+  const permits = new Map<Told, Permit>()
+  const permitOf = (call: Told): Permit => {
+    const permit = new Permit()
+    permit.generation = call.generation
+    permit.startedAt = call.startedAt + shift
+    permit.answeredAt = call.answeredAt === undefined ? undefined : call.answeredAt + shift
+    permit.step = call.step
+    permit.settled = false
+    permits.set(call, permit)
+    return permit
+  }
+  const evidence = (call: Told): FleetEvidence | undefined => {
+    const { evidence, generation } = self.cell.current
+    return generation === call.generation && evidence instanceof FleetEvidence ? evidence : undefined
+  }
+  for (const call of running) if (call.place !== undefined) evidence(call)?.putBack(permitOf(call), call.place)
+  for (const call of happened) {
+    const permit = permits.get(call)
+    if (permit !== undefined) {
+      if (call.outcome !== undefined) Circuit.settle(self, permit, call.outcome, Math.min(call.settledAt + shift, now))
+    } else if (call.place === undefined) evidence(call)?.admit(permitOf(call))
+  }
+  return permits
+}
+
+const settleProbe = (self: Mutable, probe: Probe, shift: number, now: number): void => {
+  const state = self.cell.current
+  if (state._tag !== "HalfOpen" || state.stage !== "Probing") return
+  const permit = state.running.find((one) => (one as Lease).id === probe.id)
+  if (permit === undefined) return
+  if (probe.answeredAt !== undefined) permit.answeredAt = probe.answeredAt + shift
+  if (probe.outcome !== undefined) {
+    Circuit.settle(self, permit, probe.outcome, Math.min(probe.settledAt + shift, now))
+  }
+}
+
+const ask = (self: Mutable, id: string, now: number): Permit | Circuit.Refusal | undefined => {
+  if (self.cell.current._tag === "Closed") return Circuit.refusal(self, now)
+  return Circuit.admit(self, now, { permit: () => new Lease(id) })
+}
+
+// Tells when to look again, where a verdict waits for members that are yet to be heard.
+const judge = (fleet: Fleet, now: number, { grace }: Pace): number | undefined => {
+  const self = fleet.circuit as Mutable
+  const { members, suspectedAt } = fleet
+  const { evidence } = self.cell.current
+  fleet.suspectedAt = undefined
+  if (!(evidence instanceof FleetEvidence) || (evidence.suspicion ?? suspectedAt) === undefined) return undefined
+  const verdict = evidence.verdict(now)
+  if (verdict === undefined) return undefined
+  const since = suspectedAt ?? now
+  const isHeard = [...members.values()].every(({ heardAt }) => heardAt >= since)
+  if (isHeard || now - since >= grace) {
+    Move.judge(self, now, verdict)
+    return undefined
+  }
+  fleet.suspectedAt = since
+  return since + grace
+}
