@@ -11,7 +11,7 @@ import * as Circuit from "../Circuit.ts"
 import type { Evidence } from "../Evidence.ts"
 import * as Move from "../Move.ts"
 import type * as Outcome from "../Outcome.ts"
-import { closed, type Mutable, Permit } from "../State.ts"
+import { type Mutable, Permit } from "../State.ts"
 import { FleetEvidence, type Place } from "./FleetEvidence.ts"
 import { type Fleet, Lease, type Member } from "./Stored.ts"
 
@@ -86,10 +86,7 @@ export interface Outgoing {
 
 /** A closed circuit that nobody has told of yet. */
 export const make = (rules: Circuit.Rules, now: number, epoch: string, mode: Circuit.Mode): Fleet => ({
-  circuit: Circuit.make(rules, now, {
-    mode,
-    cell: { current: { ...closed(now), evidence: new FleetEvidence(rules.plan, now) } }
-  }),
+  circuit: Circuit.make(rules, now, { mode }),
   epoch,
   members: new Map(),
   suspectedAt: undefined
@@ -125,12 +122,10 @@ export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
     if (state.evidence instanceof FleetEvidence) return
     // What the members had running in the period before is none of the next one's business.
     for (const [id, one] of members) members.set(id, { ...one, running: 0, seen: 0, oldest: Infinity })
-    if (state._tag === "Closed" || state.evidence !== undefined) {
-      state.evidence = prepared(new FleetEvidence(self.rules.plan, now))
-    }
+    if (state.evidence !== undefined) state.evidence = prepared(new FleetEvidence(self.rules.plan, now))
   }
 
-  const permits = tell(self, report)
+  const permits = tell(self, report, prepared)
   for (const probe of report.probes) settleProbe(self, probe, shift, now)
   // A period that gathers is looked at when calls are asked for, as in memory; other states look when they are asked.
   if (report.looks && self.cell.current.evidence?.hangs(now) === true) Move.catchUp(self, now)
@@ -199,7 +194,11 @@ const headOf = ({ circuit, suspectedAt }: Fleet): string => {
 }
 
 // Carries out what happened to the calls of a process, and gives the permits of those that it still tells of.
-const tell = (self: Mutable, { happened, now, running, shift }: Report): Map<Told, Permit> => {
+const tell = (
+  self: Mutable,
+  { happened, now, running, shift }: Report,
+  prepared: (evidence: FleetEvidence) => FleetEvidence
+): Map<Told, Permit> => {
   const permits = new Map<Told, Permit>()
   const permitOf = (call: Told): Permit => {
     const permit = new Permit()
@@ -212,8 +211,12 @@ const tell = (self: Mutable, { happened, now, running, shift }: Report): Map<Tol
     return permit
   }
   const evidence = (call: Told): FleetEvidence | undefined => {
-    const { evidence, generation } = self.cell.current
-    return generation === call.generation && evidence instanceof FleetEvidence ? evidence : undefined
+    const state = self.cell.current
+    if (state.generation !== call.generation) return undefined
+    if (state._tag === "Closed") {
+      state.evidence ??= prepared(new FleetEvidence(self.rules.plan, call.startedAt + shift))
+    }
+    return state.evidence instanceof FleetEvidence ? state.evidence : undefined
   }
   for (const call of running) if (call.place !== undefined) evidence(call)?.putBack(permitOf(call), call.place)
   for (const call of happened) {
@@ -237,6 +240,8 @@ const settleProbe = (self: Mutable, probe: Probe, shift: number, now: number): v
 }
 
 const ask = (self: Mutable, id: string, now: number): Permit | Circuit.Refusal | undefined => {
+  // Time alone may have closed it: the end of an isolation, or of a ramp.
+  if (self.cell.current._tag !== "Closed") Move.catchUp(self, now)
   if (self.cell.current._tag === "Closed") return Circuit.refusal(self, now)
   return Circuit.admit(self, now, { permit: () => new Lease(id) })
 }

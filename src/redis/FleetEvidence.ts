@@ -28,7 +28,7 @@ export const longestWindow = 10_000
 export class FleetEvidence extends Evidence.Evidence {
   /** Of each rule, the blocks that some call may still report to, and the number of the first of them. */
   readonly kept: ReadonlyArray<{ from: number; readonly blocks: Array<Evidence.Block> }>
-  /** The failures since the last success, oldest first; no more of them than a rule asks for. */
+  /** When the last of the failures in a row came home, oldest first: of no more of them than a rule asks for. */
   failedAt: Array<number> = []
   succeededAt = -Infinity
   /** How many calls came home and counted. */
@@ -114,15 +114,17 @@ export class FleetEvidence extends Evidence.Evidence {
     this.home++
     if (failed) this.failed(now)
     else this.succeeded(now)
-    // As the count reads it: one more with a failure, none after a success.
-    this.streak = this.failedAt.length - 1
     const verdict = super.settle(call, failed, now, slow)
-    this.streak = this.failedAt.length
+    if (!failed) this.streak = this.failedAt.length
     return verdict
   }
 
   private failed(at: number): void {
-    if (at < this.succeededAt) return
+    if (at < this.succeededAt) {
+      // Told too late to be one in a row: the count shall stay as it is.
+      this.streak--
+      return
+    }
     let i = this.failedAt.length
     while (i > 0 && this.failedAt[i - 1]! > at) i--
     this.failedAt.splice(i, 0, at)

@@ -137,6 +137,7 @@ const Block = Schema.Tuple([whole, finite, whole, whole, whole, endless])
 
 const Gathered = Schema.Struct({
   slow: whole,
+  streak: whole,
   admitted: whole,
   home: whole,
   reached: Schema.Int,
@@ -242,7 +243,9 @@ const stateOf = (data: Read<typeof State>, rules: Circuit.Rules, now: number): S
   const { generation, since } = data
   switch (data._tag) {
     case "Closed":
-      return { _tag: data._tag, generation, since, evidence: evidenceOf(data.evidence, rules.plan, now) }
+      return data.evidence === undefined
+        ? { _tag: data._tag, generation, since }
+        : { _tag: data._tag, generation, since, evidence: evidenceOf(data.evidence, rules.plan, now) }
     case "Open":
       return data
     case "Isolated": {
@@ -273,9 +276,10 @@ const shapeOf = ({ rules }: Evidence.Plan): string =>
 
 const gathered = (evidence: Evidence.Evidence | undefined): Read<typeof Gathered> | undefined => {
   if (!(evidence instanceof FleetEvidence)) return undefined
-  const { admitted, failedAt, home, kept, memories, plan, reached, reachedAt, slow, succeededAt } = evidence
+  const { admitted, failedAt, home, kept, memories, plan, reached, reachedAt, slow, streak, succeededAt } = evidence
   return {
     slow,
+    streak,
     admitted,
     home,
     reached,
@@ -294,15 +298,14 @@ const gathered = (evidence: Evidence.Evidence | undefined): Read<typeof Gathered
   }
 }
 
-const evidenceOf = (data: Read<typeof Gathered> | undefined, plan: Evidence.Plan, now: number): FleetEvidence => {
+const evidenceOf = (data: Read<typeof Gathered>, plan: Evidence.Plan, now: number): FleetEvidence => {
   const evidence = new FleetEvidence(plan, now)
-  if (data === undefined) return evidence
   const { failedAt, home } = data
   // Under other rules only the streak means the same.
   Object.assign(evidence, {
     home,
     failedAt: [...failedAt],
-    streak: failedAt.length,
+    streak: Math.max(data.streak, failedAt.length),
     succeededAt: data.succeededAt ?? -Infinity
   })
   const memories = plan.rules.map((rule, i) => memoryOf(data.memories[i], rule.window, now))
