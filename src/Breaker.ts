@@ -24,7 +24,7 @@ import * as CircuitRejected from "./CircuitRejected.ts"
 import type { Classify } from "./Classify.ts"
 import { type Event, eventsOf, type Happening } from "./Event.ts"
 import { type Execute, firstOrLast } from "./Execute.ts"
-import { Guarded, type Owner } from "./Guarded.ts"
+import { type Call, Guarded, type Owner } from "./Guarded.ts"
 import * as Setting from "./internal/Setting.ts"
 import type * as Outcome from "./Outcome.ts"
 import * as Registry from "./Registry.ts"
@@ -286,11 +286,11 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
   declare meter: Circuit.Meter | undefined
   /** When a map last gave it out. */
   usedAt = 0
-  private readonly group: Registry.Group
+  readonly group: Registry.Group
   private readonly source: typeof Random.Random["Service"]
   // What turns the monotonic clock's time into the wall's, as of when the breaker was made: the machine counts in it, so
   // that every time it tells can be shown, and a wall clock that is set later moves nothing.
-  private readonly origin: number
+  readonly origin: number
 
   constructor(name: string, settings: Settings, group: Registry.Group, fiber: AnyFiber, rules: Circuit.Rules) {
     const clock = fiber.getRef(Clock.Clock)
@@ -324,6 +324,18 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
     if (this.group.current !== undefined) this.emit({ _tag: "WouldReject", error: this.errorOf(refusal) })
   }
 
+  get readsTime(): boolean {
+    return Circuit.readsTime(this)
+  }
+
+  ask(now: number, maker: Circuit.Maker): Circuit.Permit | Circuit.Refusal {
+    return Circuit.admit(this, now, maker)
+  }
+
+  settle(permit: Circuit.Permit, outcome: Outcome.Outcome, now: number): void {
+    Circuit.settle(this, permit, outcome, now)
+  }
+
   get execute(): Execute {
     return firstOrLast((self, options) => this.guard(self, options?.classify))
   }
@@ -335,21 +347,28 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
   get admit(): Breaker["admit"] {
     return Effect.withFiber((fiber) => {
       const call = new Guarded(this, Effect.void, this.settings.classify).ask(fiber)
-      if (call instanceof Circuit.Refusal) return this.refused(call, fiber)
-      let settled = false
-      const settle = (exit: Exit.Exit<unknown, unknown>, classify: Classify | undefined) =>
-        Effect.withFiber((fiber) => {
-          if (settled) return Effect.void
-          settled = true
-          call.hear(fiber)
-          return call.settle(exit, classify) ?? Effect.void
-        })
-      return Effect.succeed<Permit>({
-        answered: Effect.sync(() => Circuit.answer(this, call, call.now())),
-        settle: (outcome) => settle(Exit.void, () => outcome),
-        settleExit: (exit, options) => settle(exit, (options?.classify ?? this.settings.classify) as Classify)
-      })
+      return call instanceof Circuit.Refusal ? this.refused(call, fiber) : Effect.succeed(this.permitOf(call))
     })
+  }
+
+  permitOf(call: Call): Permit {
+    let settled = false
+    const settle = (exit: Exit.Exit<unknown, unknown>, classify: Classify | undefined) =>
+      Effect.withFiber((fiber) => {
+        if (settled) return Effect.void
+        settled = true
+        call.hear(fiber)
+        return call.settle(exit, classify) ?? Effect.void
+      })
+    return {
+      answered: Effect.sync(() => this.answer(call, call.now())),
+      settle: (outcome) => settle(Exit.void, () => outcome),
+      settleExit: (exit, options) => settle(exit, (options?.classify ?? this.settings.classify) as Classify)
+    }
+  }
+
+  answer(permit: Circuit.Permit, now: number): void {
+    Circuit.answer(this, permit, now)
   }
 
   get refusal(): Breaker["refusal"] {

@@ -198,6 +198,19 @@ export class BreakerMapImpl implements BreakerMap {
     return this.breakers.values()
   }
 
+  peek(key: string): Breaker.BreakerImpl | undefined {
+    return this.breakers.get(key)
+  }
+
+  /** Makes the circuit of a key that has none. */
+  protected breaker(
+    key: string,
+    { rules, settings }: ReturnType<BreakerMapImpl["configure"]>,
+    fiber: AnyFiber
+  ): Breaker.BreakerImpl {
+    return new Breaker.BreakerImpl(key, settings, this.group, fiber, rules)
+  }
+
   get snapshots(): BreakerMap["snapshots"] {
     return Effect.suspend(() => Effect.forEach(Array.from(this.breakers.values()), ({ snapshot }) => snapshot))
   }
@@ -217,8 +230,7 @@ export class BreakerMapImpl implements BreakerMap {
     if (breaker === undefined) {
       // Looked at by hand first: a Schema for each new key would cost more than its circuit.
       if (!isName(key)) Setting.option("BreakerMap.get", "key", Name, key)
-      const { rules, settings } = this.configure(key)
-      breaker = new Breaker.BreakerImpl(key, settings, this.group, fiber, rules)
+      breaker = this.breaker(key, this.configure(key), fiber)
       this.letGo(fiber, now, STEPS, () => this.breakers.size >= this.capacity)
     } else this.breakers.delete(key)
     breaker.usedAt = now

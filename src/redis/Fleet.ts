@@ -89,6 +89,7 @@ export const make = (rules: Circuit.Rules, now: number, epoch: string, mode: Cir
   circuit: Circuit.make(rules, now, { mode }),
   epoch,
   members: new Map(),
+  mode: undefined,
   suspectedAt: undefined
 })
 
@@ -129,7 +130,10 @@ export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
   for (const probe of report.probes) settleProbe(self, probe, shift, now)
   // A period that gathers is looked at when calls are asked for, as in memory; other states look when they are asked.
   if (report.looks && self.cell.current.evidence?.hangs(now) === true) Move.catchUp(self, now)
-  for (const order of report.orders) Circuit.command(self, order, now)
+  for (const order of report.orders) {
+    Circuit.command(self, order, now)
+    if (order._tag === "SetMode") fleet.mode = order.mode
+  }
   const answers = report.asks.map((id) => ask(self, id, now))
   const againAt = judge(fleet, now, pace)
 

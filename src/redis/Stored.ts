@@ -34,6 +34,8 @@ export interface Fleet {
   /** The name of this history: another one begins where Redis lost what it knew. */
   readonly epoch: string
   readonly members: Map<string, Member>
+  /** What an operator ordered for all. Without it each process runs in the mode that it was made with. */
+  mode: Circuit.Mode | undefined
   /** Since when the evidence looks like the end. */
   suspectedAt: number | undefined
 }
@@ -48,14 +50,14 @@ export class Lease extends Permit {
 }
 
 /** Writes a circuit down. */
-export const write = ({ circuit, epoch, members, suspectedAt }: Fleet): string =>
+export const write = ({ circuit, epoch, members, mode, suspectedAt }: Fleet): string =>
   JSON.stringify(
     {
       epoch,
       suspectedAt,
       members: [...members].map(([id, { heardAt, oldest, running, seen }]) => [id, heardAt, running, oldest, seen]),
       state: stateData(circuit.cell.current),
-      mode: circuit.mode,
+      mode,
       counts: circuit.counts,
       lastFailure: circuit.lastFailure,
       openings: circuit.openings,
@@ -71,12 +73,17 @@ export const write = ({ circuit, epoch, members, suspectedAt }: Fleet): string =
     (key, value: unknown) => key === "message" && typeof value === "string" ? value.slice(0, longestMessage) : value
   )
 
-/** Reads a circuit; `undefined` where the text is none. */
-export const read = (text: string, rules: Circuit.Rules, now: number): Fleet | undefined => {
+/** Reads a circuit, for a process that runs in the `ownMode` where nobody ordered another; `undefined` where it is none. */
+export const read = (
+  text: string,
+  rules: Circuit.Rules,
+  now: number,
+  ownMode: Circuit.Mode = "enforce"
+): Fleet | undefined => {
   const parsed = parse(text)
   if (Result.isFailure(parsed)) return undefined
-  const { epoch, members, state, suspectedAt, ...data } = parsed.success
-  const circuit = new TheCircuit(rules, data.madeAt, data.mode) as Mutable
+  const { epoch, members, mode, state, suspectedAt, ...data } = parsed.success
+  const circuit = new TheCircuit(rules, data.madeAt, mode ?? ownMode) as Mutable
   Object.assign(circuit, data, {
     hintUntil: data.hintUntil ?? -Infinity,
     gateUntil: data.gateUntil ?? -Infinity,
@@ -91,6 +98,7 @@ export const read = (text: string, rules: Circuit.Rules, now: number): Fleet | u
   return {
     circuit,
     epoch,
+    mode,
     suspectedAt,
     members: new Map(
       members.map(([id, heardAt, running, oldest, seen]) => [id, {
@@ -186,7 +194,7 @@ const Circuit_ = Schema.Struct({
   suspectedAt: maybe(finite),
   members: Schema.Array(Schema.Tuple([Schema.String, finite, whole, endless, whole])),
   state: State,
-  mode: Mode,
+  mode: maybe(Mode),
   counts: Schema.Struct({
     successes: whole,
     failures: whole,

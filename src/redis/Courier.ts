@@ -1,0 +1,145 @@
+/**
+ * Carries the reports of a process: each circuit when it is due, one fiber for all of them.
+ *
+ * It also finds out whether Redis is there. Where it is not, nobody waits for it: every circuit goes on by itself, and
+ * the courier knocks until Redis answers as quickly as it should.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Latch from "effect/Latch"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import { type News, newsOf, type Store } from "./Store.ts"
+
+/** Who has something to report. */
+export interface Sender {
+  readonly name: string
+  /** When it is due, by the monotonic clock; infinite where it has nothing to say. */
+  dueAt: number
+  readonly report: Effect.Effect<void>
+  /** Somebody wrote. */
+  hear(news: News): void
+  /** Redis went away, for this reason; or it is back. */
+  lost(reason: string | undefined): void
+}
+
+/** The circuits that report. */
+export interface Senders {
+  readonly all: () => Iterable<Sender>
+  readonly find: (name: string) => Sender | undefined
+}
+
+export class Courier {
+  readonly store: Store
+  /** The name of this process among those that report. */
+  readonly member: string = crypto.randomUUID()
+  /** Why Redis does not count at the moment. */
+  lost: string | undefined = undefined
+  private readonly due = new Set<Sender>()
+  private readonly wake = Latch.makeUnsafe()
+  private wakesAt = Infinity
+
+  private readonly senders: Senders
+
+  constructor(store: Store, senders: Senders) {
+    this.store = store
+    this.senders = senders
+  }
+
+  /** A report is due, at the latest then. */
+  urge(sender: Sender, at: number): void {
+    if (at < sender.dueAt) sender.dueAt = at
+    this.due.add(sender)
+    if (sender.dueAt < this.wakesAt) this.wake.openUnsafe()
+  }
+
+  /** Redis did not do what it should: from now on nobody waits for it, until it is back. */
+  lose(reason: string): void {
+    if (this.lost !== undefined) return
+    this.lost = reason
+    for (const sender of this.senders.all()) sender.lost(reason)
+    this.wake.openUnsafe()
+  }
+
+  /** Carries reports and hears news, for as long as the scope is open. */
+  get run(): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.gen({ self: this }, function*() {
+      const underWay = yield* FiberSet.make()
+      yield* Effect.forkScoped(this.carry(underWay))
+      yield* Effect.forkScoped(this.listen)
+      // What is still to be told is told before the scope closes: for no longer than a call would wait.
+      yield* Effect.addFinalizer(() => this.farewell)
+    })
+  }
+
+  private carry(underWay: FiberSet.FiberSet): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function*() {
+      const clock = yield* Clock.Clock
+      for (;;) {
+        if (this.lost !== undefined) {
+          yield* this.knock
+          continue
+        }
+        const now = monotonic(clock)
+        this.wakesAt = Infinity
+        for (const sender of this.due) {
+          if (sender.dueAt > now) this.wakesAt = Math.min(this.wakesAt, sender.dueAt)
+          else {
+            sender.dueAt = Infinity
+            this.due.delete(sender)
+            yield* FiberSet.run(underWay, sender.report)
+          }
+        }
+        this.wake.closeUnsafe()
+        const rest = Math.ceil(this.wakesAt - now)
+        yield* this.wakesAt === Infinity ? this.wake.await : Effect.timeoutOption(this.wake.await, rest)
+      }
+    })
+  }
+
+  private get knock(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function*() {
+      for (let pause = firstKnock; this.lost !== undefined; pause = Math.min(2 * pause, lastKnock)) {
+        yield* Effect.sleep(pause)
+        if ((yield* Effect.exit(this.store.pulse))._tag === "Failure") continue
+        this.lost = undefined
+        for (const sender of this.senders.all()) sender.lost(undefined)
+      }
+    })
+  }
+
+  // A client that is cut off takes up its subscriptions again by itself; one that gives up is asked anew.
+  private get listen(): Effect.Effect<void> {
+    return Effect.scoped(Effect.gen({ self: this }, function*() {
+      const news = yield* this.store.news
+      for (;;) {
+        const heard = newsOf(yield* Queue.take(news))
+        if (heard !== undefined) this.senders.find(heard.name)?.hear(heard)
+      }
+    })).pipe(
+      Effect.ignoreCause,
+      Effect.andThen(Effect.sleep(lastKnock)),
+      Effect.forever
+    )
+  }
+
+  private get farewell(): Effect.Effect<void> {
+    const all = Effect.suspend(() =>
+      this.lost === undefined
+        ? Effect.forEach([...this.due], ({ report }) => report, { concurrency: 16, discard: true })
+        : Effect.void
+    )
+    return Effect.asVoid(Effect.timeoutOption(all, this.store.options.bound))
+  }
+}
+
+/** Milliseconds of the monotonic clock. */
+export const monotonic = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const firstKnock = 50
+const lastKnock = 1000

@@ -1,0 +1,220 @@
+/**
+ * Redis as seen from here: one versioned text for each circuit, the time, and news of what was written.
+ *
+ * It knows nothing of circuits. A text is replaced only where it still has the version that was read; whoever comes too
+ * late is given what is there instead. Every answer bears the time of Redis.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Redis from "effect/persistence/Redis"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+
+/** Redis could not be asked, did not answer in time, or holds something that is not ours to touch. */
+export class StoreError extends Data.TaggedError("StoreError")<{ readonly message: string }> {}
+
+/** What is kept of a circuit. A version that is empty is that of a text which is not there. */
+export interface Kept {
+  readonly version: string
+  readonly text: string
+}
+
+/** What was written by somebody, and under which name. */
+export interface News extends Kept {
+  readonly name: string
+}
+
+export interface Options {
+  readonly prefix: string
+  readonly format: number
+  /** How long a call may wait, and how quick an answer must be for Redis to count as well. In milliseconds. */
+  readonly bound: number
+}
+
+/** How far the clock may have moved on since a writer looked at it: more, and it was stopped in between. */
+const tolerance = 500
+
+/** How long an answer may take that no call waits for, in milliseconds. */
+const patience = 1000
+
+// The format and the version are compared as texts. A writer that was stopped between its look at the clock and now must
+// look again: what it wrote would begin in the past.
+const swapScript = Redis.script(
+  (
+    key: string,
+    channel: string,
+    format: string,
+    expected: string,
+    version: string,
+    text: string,
+    livesFor: number,
+    news: string,
+    now: number
+  ) => [key, channel, format, expected, version, text, livesFor, news, now, tolerance],
+  {
+    numberOfKeys: 1,
+    lua: `
+local time = redis.call('TIME')
+local found = redis.call('HMGET', KEYS[1], 'format', 'version', 'text')
+local version = found[2] or ''
+if found[1] and found[1] ~= ARGV[2] then return { time[1], time[2], 'format', found[1], '' } end
+local now = time[1] * 1000 + time[2] / 1000
+if version ~= ARGV[3] or math.abs(now - ARGV[8]) > tonumber(ARGV[9]) then
+  return { time[1], time[2], 'found', version, found[3] or '' }
+end
+redis.call('HSET', KEYS[1], 'format', ARGV[2], 'version', ARGV[4], 'text', ARGV[5])
+if tonumber(ARGV[6]) > 0 then redis.call('PEXPIRE', KEYS[1], ARGV[6]) else redis.call('PERSIST', KEYS[1]) end
+if ARGV[7] ~= '' then redis.call('PUBLISH', ARGV[1], ARGV[7] .. '\\n' .. ARGV[4] .. '\\n' .. ARGV[5]) end
+return { time[1], time[2], 'written', ARGV[4], '' }`
+  }
+).withReturnType<Answer>()
+
+const readScript = Redis.script((key: string, format: string) => [key, format], {
+  numberOfKeys: 1,
+  lua: `
+local time = redis.call('TIME')
+local found = redis.call('HMGET', KEYS[1], 'format', 'version', 'text')
+if found[1] and found[1] ~= ARGV[1] then return { time[1], time[2], 'format', found[1], '' } end
+return { time[1], time[2], 'found', found[2] or '', found[3] or '' }`
+}).withReturnType<Answer>()
+
+type Answer = readonly [
+  seconds: string,
+  micros: string,
+  what: "written" | "found" | "format",
+  version: string,
+  text: string
+]
+
+/** How the clock of Redis stands to the monotonic one, in milliseconds. */
+interface Reading {
+  readonly shift: number
+  readonly took: number
+}
+
+export class Store {
+  readonly options: Options
+  private readonly redis: Redis.Redis["Service"]
+  // The quickest of the last answers says best how the clocks stand to each other.
+  private readings: ReadonlyArray<Reading> = []
+
+  constructor(redis: Redis.Redis["Service"], options: Options) {
+    this.redis = redis
+    this.options = options
+  }
+
+  /** What makes a monotonic time one of Redis; `undefined` until Redis has told its own. */
+  get shift(): number | undefined {
+    let best: Reading | undefined = undefined
+    for (const reading of this.readings) if (best === undefined || reading.took <= best.took) best = reading
+    return best?.shift
+  }
+
+  /** Reads what is kept under a name. */
+  read(name: string): Effect.Effect<Kept, StoreError> {
+    const { format } = this.options
+    return Effect.map(
+      this.ask(name, this.redis.eval(readScript)(this.keyOf(name), String(format))),
+      ([, , , version, text]) => ({ version, text })
+    )
+  }
+
+  /**
+   * Replaces a text that still has the `expected` version. Otherwise gives what is there, and nothing has changed.
+   *
+   * `livesFor` is in milliseconds; zero is for ever.
+   */
+  swap(name: string, expected: string, next: Kept, options: {
+    readonly livesFor: number
+    readonly isNews: boolean
+    readonly now: number
+  }): Effect.Effect<Kept | undefined, StoreError> {
+    const { format, prefix } = this.options
+    return Effect.map(
+      this.ask(
+        name,
+        this.redis.eval(swapScript)(
+          this.keyOf(name),
+          channelOf(prefix),
+          String(format),
+          expected,
+          next.version,
+          next.text,
+          Math.ceil(options.livesFor),
+          options.isNews ? JSON.stringify(name) : "",
+          options.now
+        )
+      ),
+      ([, , what, version, text]) => what === "written" ? undefined : { version, text }
+    )
+  }
+
+  /** Tells whether Redis takes what it is given. */
+  get pulse(): Effect.Effect<void, StoreError> {
+    const { bound, prefix } = this.options
+    return Effect.asVoid(this.within(bound, this.redis.send("SET", `${prefix}:pulse`, "1", "PX", "1000")))
+  }
+
+  /** What others write, until the news stop. */
+  get news(): Effect.Effect<Queue.Dequeue<Redis.RedisMessage, Redis.RedisError>, never, Scope.Scope> {
+    return this.redis.subscribe(channelOf(this.options.prefix))
+  }
+
+  private keyOf(name: string): string {
+    return `${this.options.prefix}:circuit:${name}`
+  }
+
+  private ask(name: string, answer: Effect.Effect<Answer, Redis.RedisError>): Effect.Effect<Answer, StoreError> {
+    return Effect.gen({ self: this }, function*() {
+      const clock = yield* Clock.Clock
+      const asked = monotonic(clock)
+      const read = yield* this.within(patience, answer)
+      const [seconds, micros, what, version] = read
+      const took = monotonic(clock) - asked
+      const shift = Number(seconds) * 1000 + Number(micros) / 1000 - (asked + took / 2)
+      this.readings = [...this.readings.slice(-15), { shift, took }]
+      if (what === "format") {
+        return yield* new StoreError({
+          message: `The circuit ${
+            JSON.stringify(name)
+          } is kept in format ${version}, and this program knows format ${this.options.format} alone: it leaves it as it is`
+        })
+      }
+      return read
+    })
+  }
+
+  private within<A>(millis: number, answer: Effect.Effect<A, Redis.RedisError>): Effect.Effect<A, StoreError> {
+    return answer.pipe(
+      Effect.mapError(({ cause }) =>
+        new StoreError({ message: `Redis: ${cause instanceof Error ? cause.message : String(cause)}` })
+      ),
+      Effect.timeoutOrElse({
+        duration: millis,
+        orElse: () => Effect.fail(new StoreError({ message: `Redis did not answer within ${millis} ms` }))
+      }),
+      // A client may throw what it should have failed with.
+      Effect.catchDefect((defect) => Effect.fail(new StoreError({ message: `Redis: ${String(defect)}` })))
+    )
+  }
+}
+
+/** What a message says; `undefined` where it is none of ours. */
+export const newsOf = ({ message }: Redis.RedisMessage): News | undefined => {
+  const [name, version, ...text] = message.split("\n")
+  if (name === undefined || version === undefined) return undefined
+  try {
+    return { name: String(JSON.parse(name)), version, text: text.join("\n") }
+  } catch {
+    return undefined
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const channelOf = (prefix: string): string => `${prefix}:news`
+
+const monotonic = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
