@@ -124,8 +124,19 @@ export const BreakerMap: Context.Service<BreakerMap, BreakerMap> = /*#__PURE__*/
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options | ((key: string) => Policy) = {}): Effect.Effect<BreakerMap> => {
-  const where = "BreakerMap.make"
+export const make = (options?: Options | ((key: string) => Policy)): Effect.Effect<BreakerMap> =>
+  /*#__PURE__*/ configured(
+    "BreakerMap.make",
+    (configure, idle, capacity, registry) => new BreakerMapImpl(configure, idle, capacity, registry),
+    options
+  )
+
+/** @internal */
+export const configured = <M extends BreakerMapImpl>(
+  where: string,
+  construct: (...parts: ConstructorParameters<typeof BreakerMapImpl>) => M,
+  options: Options | ((key: string) => Policy) = {}
+): Effect.Effect<M> => {
   const { capacity = 100_000, idleTimeToLive = 60 * 60_000, lookup, ...policy } = typeof options === "function"
     ? { lookup: options }
     : options
@@ -139,7 +150,7 @@ export const make = (options: Options | ((key: string) => Policy) = {}): Effect.
       return { settings: own, rules: own.rules(fiber.context) }
     }
     const registry = fiber.getRef(Registry.Current)
-    return registry.add(new BreakerMapImpl(configure, idle, capacity, registry))
+    return registry.add(construct(configure, idle, capacity, registry))
   })
 }
 
@@ -164,7 +175,7 @@ const A_MOMENT = 100
 
 /** @internal */
 export class BreakerMapImpl implements BreakerMap {
-  private readonly breakers = new Map<string, Breaker.BreakerImpl>()
+  protected readonly breakers = new Map<string, Breaker.BreakerImpl>()
   /** Who listens; another owner of several maps may give all of them the same. */
   group: Registry.Group
   /** Gives the settings of a circuit that is to be made. */
@@ -196,10 +207,6 @@ export class BreakerMapImpl implements BreakerMap {
 
   circuits(): Iterable<Breaker.BreakerImpl> {
     return this.breakers.values()
-  }
-
-  peek(key: string): Breaker.BreakerImpl | undefined {
-    return this.breakers.get(key)
   }
 
   /** Makes the circuit of a key that has none. */

@@ -110,7 +110,8 @@ export const explain = ({ calls, limit, note, rule, value }: Circuit.Cause): str
     throttled: `the provider asked for a pause of ${Duration.format(Duration.millis(value))}`,
     manual: "opened by hand",
     escalated: `${value} circuits under it are open`,
-    isolated: "isolated by hand"
+    isolated: "isolated by hand",
+    store: "the shared store is gone"
   }[rule]
   return words + (limit > 0 ? ` (limit ${rule.endsWith("Rate") ? percent(limit) : limit})` : "") +
     (note ? ` (${note})` : "")

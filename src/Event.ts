@@ -19,6 +19,7 @@ import type { CircuitRejected } from "./CircuitRejected.ts"
  * - `Transitioned` tells each change of state, and each step of a ramp (`share`).
  * - `Rejected` is one refused call; `WouldReject` is one that mode `observe` let through.
  * - `Throttled` tells that the gate is shut, or stays shut for longer: for `pause`, from `at` on.
+ * - `StoreLost` tells that a shared circuit goes on in this process alone, and why; `StoreFound` that it is shared again.
  * - `Commanded` is an operator's order, with who gave it (`by`) and why (`note`), where that was said.
  *
  * @category models
@@ -44,6 +45,8 @@ export type Happening =
     readonly pause: Duration.Duration
     readonly cause: Circuit.Cause
   }
+  | { readonly _tag: "StoreLost"; readonly at: number; readonly why: string }
+  | { readonly _tag: "StoreFound"; readonly at: number }
   | {
     readonly _tag: "Commanded"
     readonly at: number

@@ -22,7 +22,8 @@ export const Rule = /*#__PURE__*/ Schema.Literals([
   "manual",
   "escalated",
   "throttled",
-  "isolated"
+  "isolated",
+  "store"
 ])
 
 const cause = /*#__PURE__*/ Schema.Struct({
@@ -44,7 +45,8 @@ const cause = /*#__PURE__*/ Schema.Struct({
  * `inFlight` calls run now. `openings` counts the openings in a row that the backoff remembers. `window` is what the trip
  * policy looks back on. `uptimePercentage` is the share of its life in which it was neither `Open` nor `Isolated`.
  * `retryAfter` is zero where asking may help now: an open circuit whose time is over, and which nobody has asked since,
- * still reads `Open`. Times (`since`, `at`) are milliseconds since the epoch.
+ * still reads `Open`. `store` is there where the circuit is shared by many processes: `lost` while this one goes on alone.
+ * Times (`since`, `at`) are milliseconds since the epoch.
  *
  * @category models
  * @since 0.1.0
@@ -70,5 +72,6 @@ export class Snapshot extends /*#__PURE__*/ Schema.Class<Snapshot>("effect-break
   openings: Schema.Number,
   uptimePercentage: Schema.Number,
   lastFailure: Schema.optional(failure),
+  store: Schema.optional(Schema.Literals(["shared", "lost"])),
   window: Schema.Struct({ calls: Schema.Number, failureRate: Schema.Number, slowRate: Schema.Number })
 }) {}

@@ -35,14 +35,22 @@ export interface LastFailure {
  *
  * The rules are those of the trip policy, and `probes` (they failed), `trip` (a `Trip` outcome), `manual` (opened by
  * hand), `escalated` (so many circuits under it are open), `throttled` (the gate is shut, `value` being the pause in
- * milliseconds) and `isolated`. `failure` is the last failure of the period that the rule ended. `note` and `by` are what an
+ * milliseconds), `isolated`, and `store` (a shared circuit whose store is gone, where the program wants no call without it). `failure` is the last failure of the period that the rule ended. `note` and `by` are what an
  * operator said and who it was.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Cause {
-  readonly rule: Evidence.Verdict["rule"] | "probes" | "trip" | "manual" | "escalated" | "throttled" | "isolated"
+  readonly rule:
+    | Evidence.Verdict["rule"]
+    | "probes"
+    | "trip"
+    | "manual"
+    | "escalated"
+    | "throttled"
+    | "isolated"
+    | "store"
   readonly value: number
   readonly limit: number
   readonly calls: number

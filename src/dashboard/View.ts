@@ -119,7 +119,7 @@ export interface HappeningView {
   readonly at: number
   readonly id: string
   readonly name: string
-  readonly kind: "Transitioned" | "Throttled" | "Commanded"
+  readonly kind: "Transitioned" | "Throttled" | "StoreLost" | "StoreFound" | "Commanded"
   readonly state: string
   readonly text: string
   readonly by?: string | undefined

@@ -71,6 +71,10 @@ export const happeningView = (event: Event & { readonly id: string }): Happening
     }
     case "Throttled":
       return { ...of, state: "Closed", text: sentence("shut", event.pause, event.cause) }
+    case "StoreLost":
+      return { ...of, state: "Open", text: `Not shared any more, and goes on alone: ${event.why}` }
+    case "StoreFound":
+      return { ...of, state: "Closed", text: "Shared again" }
     case "Commanded":
       return { ...of, state: aims[event.command], text: order(event), by: event.by }
   }

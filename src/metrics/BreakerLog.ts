@@ -199,7 +199,7 @@ class Ear {
     const down = event._tag === "Transitioned" ? this.downOf(event, circuit) : undefined
     const { cell: { current: state }, mode } = circuit
     const isIsolated = state._tag === "Isolated" && !("pause" in event) &&
-      (event._tag === "Transitioned" || event.command === "Isolate")
+      (event._tag === "Transitioned" || ("command" in event && event.command === "Isolate"))
     const isolatedFor = isIsolated ? Math.round(state.until - event.at) : undefined
     if (Queue.isFullUnsafe(this.queue)) this.lost++
     Queue.offerUnsafe(this.queue, this.newest = { circuit, event, mode, down, isolatedFor, order: undefined })

@@ -45,6 +45,10 @@ export const of = (heard: Heard, errors: boolean): Line => {
     ? transition(event, heard, errors)
     : event._tag === "Throttled"
     ? ["Info", throttled(event)] as const
+    : event._tag === "StoreLost"
+    ? ["Warn", `is not shared any more, and goes on alone: ${event.why}`] as const
+    : event._tag === "StoreFound"
+    ? ["Info", "is shared again"] as const
     : ["Info", order(event)] as const
   return { level, message: oneLine(`${named(event.circuit)} ${said}`), fields: fields(heard, errors) }
 }
@@ -148,7 +152,7 @@ const percent = (share: number): string => `${+(share * 100).toFixed(1)} %`
 const fields = (heard: Heard, errors: boolean): Line["fields"] => {
   const { down, event, isolatedFor, mode } = heard
   const order = event._tag === "Commanded" ? event : heard.order
-  const cause = event._tag === "Commanded" ? undefined : event.cause
+  const cause = "cause" in event ? event.cause : undefined
   const { from, generation, openFor, share, to } = event._tag === "Transitioned" ? event : {} as Partial<Transitioned>
   const pause = event._tag === "Throttled" ? Duration.toMillis(event.pause) : undefined
   const all: Record<string, unknown> = {

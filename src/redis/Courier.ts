@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
@@ -21,9 +21,9 @@ export interface Sender {
   dueAt: number
   readonly report: Effect.Effect<void>
   /** Somebody wrote. */
-  hear(news: News): void
+  hear(news: News, clock: Clock.Clock): void
   /** Redis went away, for this reason; or it is back. */
-  lost(reason: string | undefined): void
+  lost(why: string | undefined, clock: Clock.Clock): void
 }
 
 /** The circuits that report. */
@@ -34,6 +34,7 @@ export interface Senders {
 
 export class Courier {
   readonly store: Store
+  readonly clock: Clock.Clock
   /** The name of this process among those that report. */
   readonly member: string = crypto.randomUUID()
   /** Why Redis does not count at the moment. */
@@ -44,8 +45,9 @@ export class Courier {
 
   private readonly senders: Senders
 
-  constructor(store: Store, senders: Senders) {
+  constructor(store: Store, senders: Senders, clock: Clock.Clock) {
     this.store = store
+    this.clock = clock
     this.senders = senders
   }
 
@@ -60,7 +62,7 @@ export class Courier {
   lose(reason: string): void {
     if (this.lost !== undefined) return
     this.lost = reason
-    for (const sender of this.senders.all()) sender.lost(reason)
+    for (const sender of this.senders.all()) sender.lost(reason, this.clock)
     this.wake.openUnsafe()
   }
 
@@ -77,13 +79,12 @@ export class Courier {
 
   private carry(underWay: FiberSet.FiberSet): Effect.Effect<void> {
     return Effect.gen({ self: this }, function*() {
-      const clock = yield* Clock.Clock
       for (;;) {
         if (this.lost !== undefined) {
           yield* this.knock
           continue
         }
-        const now = monotonic(clock)
+        const now = monotonic(this.clock)
         this.wakesAt = Infinity
         for (const sender of this.due) {
           if (sender.dueAt > now) this.wakesAt = Math.min(this.wakesAt, sender.dueAt)
@@ -106,7 +107,7 @@ export class Courier {
         yield* Effect.sleep(pause)
         if ((yield* Effect.exit(this.store.pulse))._tag === "Failure") continue
         this.lost = undefined
-        for (const sender of this.senders.all()) sender.lost(undefined)
+        for (const sender of this.senders.all()) sender.lost(undefined, this.clock)
       }
     })
   }
@@ -117,7 +118,7 @@ export class Courier {
       const news = yield* this.store.news
       for (;;) {
         const heard = newsOf(yield* Queue.take(news))
-        if (heard !== undefined) this.senders.find(heard.name)?.hear(heard)
+        if (heard !== undefined) this.senders.find(heard.name)?.hear(heard, this.clock)
       }
     })).pipe(
       Effect.ignoreCause,

@@ -48,12 +48,14 @@ export class MirrorEvidence extends Evidence.Evidence {
 export const show = (self: Mutable, fleet: Circuit.Circuit, shift: number, now: number, owner: Owner): void => {
   const state = fleet.cell.current
   const last = self.cell.current
-  const next = stateAt(state, shift, (since) => new MirrorEvidence(self.rules.plan, since, owner))
-  const isSame = next.generation === last.generation && next._tag === last._tag
   const share = Move.shareOf(self)
-  if (!isSame) Move.enter(self, now, next, next._tag === "Open" ? Math.max(next.until - next.since, 0) : undefined)
+  const isSame = state.generation === last.generation && state._tag === last._tag
   // A closed mirror goes on gathering; all else is as the fleet has it.
-  else if (next._tag !== "Closed") self.cell.current = keepingEvidence(next, last)
+  if (!isSame || state._tag !== "Closed") {
+    const next = stateAt(state, shift, (since) => new MirrorEvidence(self.rules.plan, since, owner))
+    if (isSame) self.cell.current = keepingEvidence(next, last)
+    else Move.enter(self, now, next, next._tag === "Open" ? Math.max(next.until - next.since, 0) : undefined)
+  }
   const { gateCause, lastFailure } = fleet
   const wasShutUntil = self.gateUntil
   self.openings = fleet.openings
@@ -65,7 +67,7 @@ export const show = (self: Mutable, fleet: Circuit.Circuit, shift: number, now: 
   self.mode = fleet.mode
   if (lastFailure !== undefined) self.lastFailure = failureAt(lastFailure, shift)
   if (isSame && Move.shareOf(self) !== share) {
-    const { _tag: tag, cause, generation } = next
+    const { _tag: tag, cause, generation } = self.cell.current
     const told = { from: tag, to: tag, generation, at: now, cause, openFor: undefined, share: Move.shareOf(self) }
     self.notify?.(told)
   }

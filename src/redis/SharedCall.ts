@@ -15,6 +15,10 @@ export class SharedCall extends Call implements Told {
   place: Place | undefined = undefined
   outcome: Outcome.Outcome | undefined = undefined
   settledAt = 0
+  /** Whether the fleet is told of it. */
+  isTold = false
+  /** Whether the fleet gave it leave, on a ramp. */
+  isGiven = false
   /** The leave that the fleet gave it, where it is a probe. */
   lease: string | undefined = undefined
   /** What its generation is one of: the fleet's count, or that of a process that was left alone. */

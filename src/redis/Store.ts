@@ -10,11 +10,15 @@ import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Redis from "effect/persistence/Redis"
-import * as Queue from "effect/Queue"
+import type * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 
 /** Redis could not be asked, did not answer in time, or holds something that is not ours to touch. */
-export class StoreError extends Data.TaggedError("StoreError")<{ readonly message: string }> {}
+export class StoreError extends Data.TaggedError("StoreError")<{
+  readonly message: string
+  /** It is about what is kept of one circuit: Redis is well, and so are the others. */
+  readonly isOfOne?: boolean | undefined
+}> {}
 
 /** What is kept of a circuit. A version that is empty is that of a text which is not there. */
 export interface Kept {
@@ -178,6 +182,7 @@ export class Store {
       this.readings = [...this.readings.slice(-15), { shift, took }]
       if (what === "format") {
         return yield* new StoreError({
+          isOfOne: true,
           message: `The circuit ${
             JSON.stringify(name)
           } is kept in format ${version}, and this program knows format ${this.options.format} alone: it leaves it as it is`

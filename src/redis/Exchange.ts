@@ -1,0 +1,330 @@
+/**
+ * How one circuit of a process and the fleet's come to agree: what happened here is told, what happened there is learnt.
+ *
+ * An exchange reads what is kept, applies the report to it, and writes it where nobody wrote in between; otherwise it does
+ * so again with what they wrote. One exchange of a circuit is under way at a time: what happens meanwhile waits for the next.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Circuit from "../Circuit.ts"
+import * as Move from "../Move.ts"
+import type { Permit } from "../State.ts"
+import { type Courier, monotonic } from "./Courier.ts"
+import * as Fleet from "./Fleet.ts"
+import { FleetEvidence, type Place } from "./FleetEvidence.ts"
+import { stateAt } from "./Mirror.ts"
+import type { SharedCall } from "./SharedCall.ts"
+import { type Kept, StoreError } from "./Store.ts"
+import * as Stored from "./Stored.ts"
+
+/** What a fleet answered an ask: leave, with the place of a call on a ramp; a refusal; or that the process may decide. */
+export type Answer = { readonly permit: Permit; readonly place: Place | undefined } | Circuit.Refusal | undefined
+
+/** One who waits for an answer. `shift` makes a time of the fleet one of the process. */
+export interface Ask {
+  readonly id: string
+  readonly resume: (answer: Answer, shift: number) => void
+}
+
+/** An operator's order, and who waits until it is carried out. */
+export interface Order {
+  readonly order: Circuit.Command
+  readonly resume: () => void
+}
+
+/** The circuit of the process. */
+export interface Party {
+  readonly name: string
+  readonly circuit: Circuit.Circuit
+  /** The mode that it was made with. */
+  readonly mode: Circuit.Mode
+  /** What makes a monotonic time one of its own. */
+  readonly origin: number
+  /** Another state of affairs is known. `shift` makes a time of the fleet one of the process. */
+  show(fleet: Circuit.Circuit, shift: number, now: number): void
+}
+
+/** What is known to be kept. */
+interface Known extends Kept {
+  readonly epoch: string
+  readonly count: number
+  /** As read from the text, if nothing has changed it since. */
+  fleet: Stored.Fleet | undefined
+}
+
+export class Exchange {
+  known: Known | undefined = undefined
+  happened: Array<SharedCall> = []
+  probes: Array<Fleet.Probe> = []
+  asks: Array<Ask> = []
+  orders: Array<Order> = []
+  looks = false
+  /** When the last exchange was over, by the monotonic clock. */
+  doneAt = -Infinity
+  private running: Array<SharedCall> = []
+  private readonly carry: Array<number> = []
+  private isBusy = false
+  private readonly party: Party
+  private readonly courier: Courier
+  private readonly pace: Fleet.Pace
+  private readonly keepFor: number
+
+  constructor(party: Party, courier: Courier, pace: Fleet.Pace, keepFor: number) {
+    this.party = party
+    this.courier = courier
+    this.pace = pace
+    this.keepFor = keepFor
+  }
+
+  /** Whether somebody waits for the next exchange. */
+  get isAwaited(): boolean {
+    return this.asks.length > 0 || this.orders.length > 0 || this.probes.length > 0
+  }
+
+  /** Whether nothing of this process would be lost to the fleet. */
+  get isIdle(): boolean {
+    return !this.isBusy && !this.isAwaited && this.happened.length === 0 && this.running.length === 0
+  }
+
+  /** Whether calls run that the fleet knows of. */
+  get hasCalls(): boolean {
+    return this.running.length > 0
+  }
+
+  /** Whether the fleet has asked all to report: a verdict waits for them. */
+  get isSuspected(): boolean {
+    return this.known?.fleet?.suspectedAt !== undefined
+  }
+
+  /** The windows of the fleet, as they were last known. */
+  tally(now: number): ReturnType<FleetEvidence["tally"]> | undefined {
+    return this.known?.fleet?.circuit.cell.current.evidence?.tally(now)
+  }
+
+  /** Forgets what cannot be told any more: Redis is gone. */
+  forget(): void {
+    this.happened = []
+    this.running = []
+    this.looks = false
+  }
+
+  /** Somebody wrote: what is known is not the last any more. Tells whether that is news. */
+  hear({ text, version }: Kept, now: number): boolean {
+    const known = this.known
+    const { count, epoch } = partsOf(version)
+    // What cannot be read is found again by the next exchange, which says so.
+    if (this.isBusy || known === undefined || (known.epoch === epoch && known.count >= count)) return false
+    try {
+      this.learn(this.reconciled({ text, version }, now), now)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+    }
+    return true
+  }
+
+  /** Whether an exchange is under way: whoever waits for the next one is seen when it is over. */
+  get isUnderWay(): boolean {
+    return this.isBusy
+  }
+
+  /** Tells and learns. Gives when to do so again, whatever happens until then. */
+  get run(): Effect.Effect<number | undefined, StoreError> {
+    return Effect.suspend(() => {
+      this.isBusy = true
+      return this.exchange.pipe(
+        Effect.catchDefect((defect) => defect instanceof StoreError ? Effect.fail(defect) : Effect.die(defect)),
+        Effect.ensuring(Effect.sync(() => {
+          this.isBusy = false
+        }))
+      )
+    })
+  }
+
+  private get exchange(): Effect.Effect<number | undefined, StoreError> {
+    return Effect.gen({ self: this }, function*() {
+      const { store } = this.courier
+      const clock = yield* Clock.Clock
+      const now = () => monotonic(clock) + (store.shift ?? 0)
+      // The first look only reads: most programs that start find a circuit that is closed, and leave it as it is.
+      if (this.known === undefined) {
+        const found = yield* store.read(this.party.name)
+        this.learn(this.reconciled(found, now()), now())
+      }
+      if (!this.isAwaited && this.happened.length === 0 && this.running.length === 0 && !this.looks) {
+        if (this.doneAt > -Infinity) yield* this.refresh(now)
+        this.doneAt = monotonic(clock)
+        return undefined
+      }
+      const told = {
+        happened: this.happened,
+        probes: this.probes,
+        asks: this.asks,
+        orders: this.orders,
+        looks: this.looks
+      }
+      this.happened = []
+      this.probes = []
+      this.asks = []
+      this.orders = []
+      this.looks = false
+      return yield* Effect.onError(this.tell(told, now, clock), () =>
+        Effect.sync(() => {
+          // What waits is told when Redis is back; what happened to calls is too old by then.
+          this.probes.unshift(...told.probes)
+          this.asks.unshift(...told.asks)
+          this.orders.unshift(...told.orders)
+        }))
+    })
+  }
+
+  private tell(
+    told: Pick<Exchange, "happened" | "probes" | "asks" | "orders" | "looks">,
+    now: () => number,
+    clock: Clock.Clock
+  ): Effect.Effect<number | undefined, StoreError> {
+    return Effect.gen({ self: this }, function*() {
+      const { member, store } = this.courier
+      const { name } = this.party
+      let known = this.known!
+      for (let attempt = 0; attempt < attempts; attempt++) {
+        const at = now()
+        const shift = this.shiftOf(at, clock)
+        const fleet = this.fleetOf(known, at)
+        known.fleet = undefined
+        const out = Fleet.apply(fleet, {
+          member,
+          now: at,
+          shift,
+          running: known.epoch === this.known!.epoch ? this.running : [],
+          happened: told.happened,
+          probes: told.probes,
+          looks: told.looks,
+          orders: told.orders.map(({ order }) => order),
+          asks: told.asks.map(({ id }) => id),
+          carry: this.carry
+        }, this.pace)
+        const next: Kept = { version: `${known.count + 1}.${member}.${known.epoch}`, text: Stored.write(fleet) }
+        const rest = Move.rest(fleet.circuit, at)
+        const livesFor = rest === Infinity ? 0 : rest + fleet.circuit.lastOpenFor + this.keepFor
+        const found = yield* store.swap(name, known.version, next, { livesFor, isNews: out.isNews, now: at })
+        if (found !== undefined) {
+          known = this.reconciled(found, now())
+          continue
+        }
+        this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
+        this.learn({ ...next, epoch: known.epoch, count: known.count + 1, fleet }, now())
+        told.asks.forEach(({ resume }, i) => {
+          const permit = out.answers[i]
+          resume(
+            permit === undefined || permit instanceof Circuit.Refusal
+              ? permit
+              : { permit, place: out.admitted.get(permit) },
+            -shift
+          )
+        })
+        for (const { resume } of told.orders) resume()
+        this.doneAt = monotonic(clock)
+        return out.againAt === undefined ? undefined : out.againAt - (store.shift ?? 0)
+      }
+      return yield* new StoreError({ message: `Redis: ${attempts} others wrote while this process tried to` })
+    })
+  }
+
+  /** A call was given leave by the fleet: from now on it is told of as one that runs. */
+  track(call: SharedCall): void {
+    this.running.push(call)
+  }
+
+  // Asks whether somebody wrote, with nothing to tell.
+  private refresh(now: () => number): Effect.Effect<void, StoreError> {
+    return Effect.map(this.courier.store.read(this.party.name), (found) => {
+      if (found.version !== this.known?.version) this.learn(this.reconciled(found, now()), now())
+    })
+  }
+
+  private learn(known: Known, now: number): void {
+    if (this.known !== undefined && this.known.epoch !== known.epoch) this.running = []
+    this.known = known
+    const fleet = this.fleetOf(known, now)
+    known.fleet = fleet
+    const shift = this.party.origin - (this.courier.store.shift ?? 0)
+    this.party.show(fleet.circuit, shift, now + shift)
+  }
+
+  private fleetOf(known: Known, now: number): Stored.Fleet {
+    const { circuit: mirror, mode, name } = this.party
+    const fleet = known.fleet ?? Stored.read(known.text, mirror.rules, now, mode)
+    if (fleet === undefined) {
+      const message = `What Redis keeps of the circuit ${JSON.stringify(name)} cannot be read`
+      throw new StoreError({ message, isOfOne: true })
+    }
+    fleet.circuit.random = () => mirror.random?.() ?? 0
+    return fleet
+  }
+
+  // What to go on from, given what is found. Where Redis has lost what this process knew, the later change of state holds:
+  // so a circuit that has recovered is not opened again, and one that broke is not closed.
+  private reconciled(found: Kept, now: number): Known {
+    // What was never written nobody can have lost.
+    const known = this.known?.version === "" ? undefined : this.known
+    const { count, epoch } = partsOf(found.version)
+    const theirs: Known = { ...found, count, epoch, fleet: undefined }
+    if (found.text === "") {
+      return known === undefined ? this.begun(now) : this.own({ ...found, count: 0 }, 0, now)
+    }
+    if (known === undefined || (known.epoch === epoch && count >= known.count)) return theirs
+    const { current } = this.fleetOf(theirs, now).circuit.cell
+    const shift = (this.courier.store.shift ?? 0) - this.party.origin
+    const isLater = this.party.circuit.cell.current.since + shift > current.since
+    return isLater ? this.own({ ...found, count }, current.generation + 1, now) : theirs
+  }
+
+  private begun(now: number): Known {
+    const { circuit: mirror, mode } = this.party
+    const epoch = crypto.randomUUID()
+    return { version: "", text: "", count: 0, epoch, fleet: Fleet.make(mirror.rules, now, epoch, mode) }
+  }
+
+  // The state that this process knows, at the beginning of a new history.
+  private own(
+    { count, version }: { readonly version: string; readonly count: number },
+    least: number,
+    now: number
+  ): Known {
+    const { circuit: mirror } = this.party
+    const shift = (this.courier.store.shift ?? 0) - this.party.origin
+    const begun = this.begun(now)
+    const fleet = begun.fleet!
+    const { current } = mirror.cell
+    const generation = Math.max(current.generation, least)
+    const state = stateAt({ ...current, generation }, shift, (since) => new FleetEvidence(mirror.rules.plan, since))
+    const { gateCause, gateSince, gateUntil, hintUntil, lastFailure, lastOpenFor, openings } = mirror
+    Object.assign(fleet.circuit, {
+      openings,
+      lastOpenFor,
+      lastFailure,
+      gateCause,
+      gateSince: gateSince + shift,
+      gateUntil: gateUntil + shift,
+      hintUntil: hintUntil + shift
+    })
+    fleet.mode = mirror.mode === this.party.mode ? undefined : mirror.mode
+    fleet.circuit.cell.current = state
+    return { ...begun, version, count }
+  }
+
+  private shiftOf(at: number, clock: Clock.Clock): number {
+    return at - monotonic(clock) - this.party.origin
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const attempts = 32
+
+const partsOf = (version: string): { readonly count: number; readonly epoch: string } => {
+  const [count, , epoch] = version.split(".")
+  return { count: Number(count) || 0, epoch: epoch ?? "" }
+}

@@ -1,0 +1,212 @@
+/**
+ * How a call gets leave where its process cannot give it: the fleet is asked, for no longer than a call may wait.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type * as Breaker from "../Breaker.ts"
+import * as Circuit from "../Circuit.ts"
+import type { CircuitRejected } from "../CircuitRejected.ts"
+import * as Outcome from "../Outcome.ts"
+import { OBSERVED } from "../State.ts"
+import * as Trace from "../Trace.ts"
+import type { Answer, Exchange } from "./Exchange.ts"
+import { causeAt } from "./Mirror.ts"
+import { SharedCall, type SharedGuarded } from "./SharedCall.ts"
+import type { Lease } from "./Stored.ts"
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+/** The circuit that a call asks. */
+export interface Host extends Breaker.BreakerImpl {
+  readonly exchange: Exchange
+  /** Whether a call needs nobody else: the circuit is known to be closed, or nobody is there to ask. */
+  readonly decides: boolean
+  readonly isAlone: boolean
+  readonly era: number
+  /** How long a call may wait, in milliseconds. */
+  readonly bound: number
+  /** Somebody waits for an exchange. */
+  readonly urge: () => void
+  /** Redis did not answer in time. */
+  readonly lose: () => void
+}
+
+/** What came of asking: leave, a refusal, or that things are different now. */
+type Said = SharedCall | Circuit.Refusal | "again"
+
+/** What somebody who asks was given so far. */
+interface Ticket {
+  call: SharedCall | undefined
+}
+
+type Restore = <B, E2, R2>(self: Effect.Effect<B, E2, R2>) => Effect.Effect<B, E2, R2>
+
+export class Leave {
+  private readonly host: Host
+  private readonly member: string
+  private readonly waiting = new Set<(said: Said) => void>()
+  private asked = 0
+  /** When somebody last asked, by the clock of the circuit. */
+  askedAt = -Infinity
+
+  constructor(host: Host, member: string) {
+    this.host = host
+    this.member = member
+  }
+
+  /** Nobody is there to answer any more. */
+  lost(): void {
+    for (const say of this.waiting) say("again")
+  }
+
+  /** Takes leave and goes on with it. Whoever is interrupted in between gives back what he was given. */
+  take<A, E, R>(
+    guarded: SharedGuarded,
+    next: (call: SharedCall, restore: Restore) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | CircuitRejected, R> {
+    return Effect.uninterruptibleMask((restore) => {
+      const ticket: Ticket = { call: undefined }
+      return restore(this.leave(guarded, ticket)).pipe(
+        Effect.onError(() =>
+          Effect.withFiberSucceed((fiber) => {
+            if (ticket.call !== undefined) {
+              this.host.settle(ticket.call, Outcome.ignored, this.host.now(fiber.getRef(Clock.Clock)))
+            }
+          })
+        ),
+        Effect.flatMap((call) => next(call, restore))
+      )
+    })
+  }
+
+  private leave(guarded: SharedGuarded, ticket: Ticket): Effect.Effect<SharedCall, CircuitRejected> {
+    return Effect.withFiber((fiber) => {
+      const taken = (call: SharedCall) => {
+        call.hear(fiber)
+        ticket.call = call
+        return Effect.succeed(call)
+      }
+      if (this.host.decides) {
+        const call = guarded.asked(fiber)
+        return call instanceof Circuit.Refusal ? this.host.refused(call, fiber) : taken(call)
+      }
+      const now = this.host.now(fiber.getRef(Clock.Clock))
+      if (this.host.isAlone) return this.turnAway(withoutStore(this.host, now), guarded, fiber, taken)
+      this.askedAt = now
+      const refusal = this.host.exchange.known === undefined ? undefined : this.knownRefusal(now)
+      if (refusal !== undefined) return this.turnAway(refusal, guarded, fiber, taken)
+      return Effect.flatMap(this.said(guarded, ticket, fiber), (said) =>
+        said === "again"
+          ? this.leave(guarded, ticket)
+          : said instanceof Circuit.Refusal
+          ? this.turnAway(said, guarded, fiber, taken)
+          : taken(said))
+    })
+  }
+
+  // Waits for what the fleet says, for as long as a call may.
+  private said(guarded: SharedGuarded, ticket: Ticket, fiber: AnyFiber): Effect.Effect<Said> {
+    return Effect.callback<Said>((resume) => {
+      let isOver = false
+      const say = (said: Said) => {
+        this.waiting.delete(say)
+        if (said instanceof SharedCall) {
+          if (isOver) return this.host.settle(said, Outcome.ignored, this.host.now(fiber.getRef(Clock.Clock)))
+          ticket.call = said
+        }
+        resume(Effect.succeed(said))
+      }
+      this.waiting.add(say)
+      this.host.exchange.asks.push({
+        id: `${this.member}:${this.asked++}`,
+        resume: (answer, shift) =>
+          say(
+            answer === undefined
+              ? "again"
+              : answer instanceof Circuit.Refusal
+              ? refusalAt(answer, shift)
+              : this.given(answer, guarded, fiber)
+          )
+      })
+      this.host.urge()
+      return Effect.sync(() => {
+        isOver = true
+      })
+    }).pipe(
+      Effect.timeoutOrElse({
+        duration: this.host.bound,
+        orElse: () =>
+          Effect.sync((): Said => {
+            this.host.lose()
+            return "again"
+          })
+      })
+    )
+  }
+
+  // What a process knows is enough to refuse, unless time may have changed it: a probe that outlived its lease, a ramp.
+  private knownRefusal(now: number): Circuit.Refusal | undefined {
+    const { cell: { current }, gateUntil, rules: { lease, plan: { slowAfter } } } = this.host
+    if (current._tag === "HalfOpen" && now >= gateUntil) {
+      const hasLapsed = ({ startedAt }: Circuit.Permit) => now - startedAt >= Math.min(lease, slowAfter)
+      if (current.stage === "Ramping" || current.running.some(hasLapsed)) return undefined
+    }
+    return Circuit.refusal(this.host, now)
+  }
+
+  // Refuses, or lets pass what would be refused, as the mode wants it.
+  private turnAway<A>(
+    refusal: Circuit.Refusal,
+    guarded: SharedGuarded,
+    fiber: AnyFiber,
+    taken: (call: SharedCall) => Effect.Effect<A>
+  ): Effect.Effect<A, CircuitRejected> {
+    const isObserved = this.host.mode === "observe"
+    this.host.meter?.refused(refusal.reason, isObserved)
+    if (!isObserved) {
+      this.host.counts.rejected++
+      return this.host.refused(refusal, fiber)
+    }
+    this.host.counts.wouldReject++
+    this.host.spared(refusal)
+    return taken(this.begun(guarded, fiber, OBSERVED))
+  }
+
+  private given(
+    { permit, place }: Exclude<Answer, Circuit.Refusal | undefined>,
+    guarded: SharedGuarded,
+    fiber: AnyFiber
+  ) {
+    const call = this.begun(guarded, fiber, permit.generation)
+    call.step = permit.step
+    call.place = place
+    call.isTold = call.isGiven = place !== undefined
+    if (place !== undefined) this.host.exchange.track(call)
+    else if (permit.generation !== OBSERVED) call.lease = (permit as Lease).id
+    return call
+  }
+
+  private begun(guarded: SharedGuarded, fiber: AnyFiber, generation: number): SharedCall {
+    const call = guarded.permit()
+    call.clock = fiber.getRef(Clock.Clock)
+    call.startedAt = this.host.now(call.clock)
+    call.settled = false
+    call.generation = generation
+    call.era = this.host.era
+    call.span = Trace.asked(fiber, this.host)
+    this.host.counts.inFlight++
+    this.host.meter?.admitted()
+    return call
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const refusalAt = ({ cause, generation, reason, retryAfter, since }: Circuit.Refusal, shift: number): Circuit.Refusal =>
+  new Circuit.Refusal(reason, retryAfter, since + shift, generation, causeAt(cause, shift))
+
+const withoutStore = ({ cell: { current } }: Circuit.Circuit, now: number): Circuit.Refusal =>
+  new Circuit.Refusal("Open", 1000, now, current.generation, { rule: "store", value: 0, limit: 0, calls: 0 })

@@ -1,0 +1,265 @@
+/**
+ * One breaker for a fleet: circuits whose state is shared by every process on the same Redis.
+ *
+ * The same `Breaker.Breaker` and `BreakerMap` as in memory, by another layer. A call through a closed circuit asks Redis
+ * nothing: what came of calls is told in batches, so that the failures of all processes add up to one verdict. See
+ * `docs/shared.md` for what that guarantees, and what it does not.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Redis from "effect/persistence/Redis"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Breaker from "../Breaker.ts"
+import * as BreakerMap from "../BreakerMap.ts"
+import type * as Circuit from "../Circuit.ts"
+import * as Setting from "../internal/Setting.ts"
+import * as Registry from "../Registry.ts"
+import { isName, Name, type Settings, settings } from "../Settings.ts"
+import { Courier, type Senders } from "./Courier.ts"
+import { isShareable, longestWindow } from "./FleetEvidence.ts"
+import { SharedCircuit, type Sharing } from "./SharedCircuit.ts"
+import { Store } from "./Store.ts"
+import * as Stored from "./Stored.ts"
+
+/**
+ * How a process shares its circuits.
+ *
+ * **Details**
+ *
+ * - `prefix` is what the keys in Redis begin with (default `effect-breaker`): processes under the same one share.
+ * - `batch`: what came of calls is told after so many `calls` (default 500), or so long after the first of them (`every`,
+ *   default one second). A failure is told at once, and the next 20 milliseconds later at the earliest.
+ * - `bound` is how long a call may wait for Redis (default 50 milliseconds). Only a call that needs Redis waits at all: one
+ *   through a circuit that is half-open, or that this process has not looked up yet.
+ * - `poll` is how often a circuit that is not closed is looked up, should news of it have been lost (default 5 seconds).
+ * - `grace` is how long a verdict waits for processes that do not answer (default 50 milliseconds).
+ * - `idleTimeToLive` is how long Redis keeps a circuit that nobody tells of (default one hour). One that is open is kept so
+ *   long after its opening, one that is isolated without an end for ever.
+ * - `onStoreError` says what happens to calls while Redis is gone: `local` (the default) lets each process go on with what it
+ *   last knew; `fail` refuses them, with the rule `store`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SharedOptions {
+  readonly prefix?: string | undefined
+  readonly batch?: { readonly calls?: number | undefined; readonly every?: Duration.Input | undefined } | undefined
+  readonly bound?: Duration.Input | undefined
+  readonly poll?: Duration.Input | undefined
+  readonly grace?: Duration.Input | undefined
+  readonly idleTimeToLive?: Duration.Input | undefined
+  readonly onStoreError?: "local" | "fail" | undefined
+}
+
+/**
+ * The settings of a shared breaker: those of a breaker, and how it is shared.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends Breaker.Options, SharedOptions {}
+
+/**
+ * The settings of a map of shared breakers: those of a map, and how it is shared.
+ *
+ * **Details**
+ *
+ * `idleTimeToLive` is how long an unused circuit is kept, here and in Redis.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MapOptions extends BreakerMap.Options, Omit<SharedOptions, "idleTimeToLive"> {}
+
+/**
+ * Makes a breaker whose circuit is shared by every process that makes one of the same name on the same Redis.
+ *
+ * **Details**
+ *
+ * It looks its circuit up first, for at most `bound`: a program that starts while the circuit is open is refused on its
+ * first call.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` at once for a bad setting, and for a window of more than 10 000 calls or buckets. All processes
+ * should be given the same settings: a window of another shape begins empty.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options): Effect.Effect<Breaker.Breaker, never, Redis.Redis | Scope.Scope> => {
+  const where = "SharedBreaker.make"
+  const { name, ...rest } = split(options, where)
+  Setting.option(where, "name", Name, name)
+  const checked = settings(rest.policy, where)
+  return Effect.gen(function*() {
+    const all: Array<SharedCircuit> = []
+    const courier = yield* couriered(rest.shared, { all: () => all, find: (key) => key === name ? all[0] : undefined })
+    const circuit = yield* Effect.acquireRelease(
+      Effect.withFiberSucceed((fiber) => {
+        const registry = fiber.getRef(Registry.Current)
+        const group = { current: undefined, registry }
+        const rules = shareable(checked.rules(fiber.context), where)
+        return registry.add(new SharedCircuit(name, checked, group, fiber, rules, courier, rest.sharing))
+      }),
+      (circuit) => Effect.withFiberSucceed((fiber) => fiber.getRef(Registry.Current).remove(circuit))
+    )
+    all.push(circuit)
+    yield* courier.run
+    yield* circuit.ready
+    return circuit
+  })
+}
+
+/**
+ * Provides the breaker that `withBreaker` uses, its circuit shared by every process on the same Redis.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` at once for a bad setting.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<Breaker.Breaker, never, Redis.Redis> =>
+  Layer.effect(Breaker.Breaker, make(options))
+
+/**
+ * Makes a map of breakers whose circuits are shared by every process that has a map on the same Redis, key by key.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` at once for a bad setting.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeMap = (
+  options: MapOptions = {}
+): Effect.Effect<BreakerMap.BreakerMap, never, Redis.Redis | Scope.Scope> => {
+  const where = "SharedBreaker.makeMap"
+  const { policy, shared, sharing } = split(options, where)
+  const { capacity, idleTimeToLive, lookup } = options
+  const made = (courier: Courier, found: { current: SharedMap | undefined }) =>
+    BreakerMap.configured(
+      where,
+      (configure, idle, most, registry) =>
+        found.current = new SharedMap(configure, idle, most, registry, courier, sharing),
+      { ...policy, capacity, idleTimeToLive, lookup }
+    )
+  return Effect.gen(function*() {
+    const found: { current: SharedMap | undefined } = { current: undefined }
+    const courier = yield* couriered(shared, {
+      all: () => found.current?.circuits() ?? [],
+      find: (key) => found.current?.peek(key)
+    })
+    const map = yield* Breaker.whileInUse(made(courier, found))
+    yield* courier.run
+    return map
+  })
+}
+
+/**
+ * Provides a map of breakers whose circuits are shared by every process on the same Redis.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMap = (options?: MapOptions): Layer.Layer<BreakerMap.BreakerMap, never, Redis.Redis> =>
+  Layer.effect(BreakerMap.BreakerMap, makeMap(options))
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+class SharedMap extends BreakerMap.BreakerMapImpl {
+  private readonly courier: Courier
+  private readonly sharing: Sharing
+
+  constructor(
+    ...[configure, idle, capacity, registry, courier, sharing]: [
+      ...ConstructorParameters<typeof BreakerMap.BreakerMapImpl>,
+      Courier,
+      Sharing
+    ]
+  ) {
+    super(configure, idle, capacity, registry)
+    this.courier = courier
+    this.sharing = sharing
+  }
+
+  override circuits(): Iterable<SharedCircuit> {
+    return super.circuits() as Iterable<SharedCircuit>
+  }
+
+  /** The circuit of a key, if there is one. */
+  peek(key: string): SharedCircuit | undefined {
+    return this.breakers.get(key) as SharedCircuit | undefined
+  }
+
+  protected override breaker(
+    key: string,
+    { rules, settings }: { readonly settings: Settings; readonly rules: Circuit.Rules },
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): SharedCircuit {
+    const shared = shareable(rules, "SharedBreaker.makeMap")
+    return new SharedCircuit(key, settings, this.group, fiber, shared, this.courier, this.sharing)
+  }
+}
+
+const couriered = (
+  { bound, prefix }: { readonly bound: number; readonly prefix: string },
+  senders: Senders
+): Effect.Effect<Courier, never, Redis.Redis> =>
+  Effect.gen(function*() {
+    const store = new Store(yield* Redis.Redis, { prefix, bound, format: Stored.format })
+    return new Courier(store, senders, yield* Clock.Clock)
+  })
+
+const split = <O extends BreakerMap.Policy & SharedOptions>(options: O, where: string) => {
+  const { batch, bound, grace, idleTimeToLive, onStoreError, poll, prefix, ...policy } = options
+  Setting.enforce(where, schema, { batch, bound, grace, idleTimeToLive, onStoreError, poll, prefix })
+  const millis = (given: Duration.Input | undefined, otherwise: number) =>
+    given === undefined ? otherwise : Setting.toMillis(given)
+  const every = millis(batch?.every, 1000)
+  const pollEvery = millis(poll, 5000)
+  const most = millis(bound, 50)
+  const sharing: Sharing = {
+    calls: batch?.calls ?? 500,
+    every,
+    bound: most,
+    poll: pollEvery,
+    keepFor: millis(idleTimeToLive, 60 * 60_000),
+    onStoreError: onStoreError ?? "local",
+    pace: { grace: millis(grace, 50), every, forgetAfter: 3 * Math.max(pollEvery, every) }
+  }
+  return { ...policy, policy, sharing, shared: { bound: most, prefix: prefix ?? "effect-breaker" } }
+}
+
+const shareable = (rules: Circuit.Rules, where: string): Circuit.Rules => {
+  for (const { window } of rules.plan.rules) {
+    if (!isShareable(window)) {
+      throw new RangeError(`${where}: a shared window must hold at most ${longestWindow} calls or buckets`)
+    }
+  }
+  return rules
+}
+
+const schema: Schema.Codec<unknown, unknown> = Schema.Struct({
+  prefix: Schema.optional(Setting.setting<string>("a text that is not empty", isName)),
+  batch: Schema.optional(Schema.Struct({
+    calls: Schema.optional(Setting.count),
+    every: Schema.optional(Setting.positiveDuration)
+  })),
+  bound: Schema.optional(Setting.positiveDuration),
+  poll: Schema.optional(Setting.positiveDuration),
+  grace: Schema.optional(Setting.duration),
+  idleTimeToLive: Schema.optional(Setting.positiveDuration),
+  onStoreError: Schema.optional(
+    Setting.setting<string>("local or fail", (value) => value === "local" || value === "fail")
+  )
+})

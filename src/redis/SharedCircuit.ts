@@ -1,0 +1,329 @@
+/**
+ * A circuit that many processes share, as one of them sees it.
+ *
+ * While the fleet's circuit is closed, calls are decided here and cost Redis nothing: they are told of in batches. Where it
+ * is half-open, leave is asked of the fleet. Where Redis is gone, it is an ordinary circuit that goes on with what it knew.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Breaker from "../Breaker.ts"
+import * as Circuit from "../Circuit.ts"
+import type * as Outcome from "../Outcome.ts"
+import type * as Registry from "../Registry.ts"
+import type { Settings } from "../Settings.ts"
+import { OBSERVED } from "../State.ts"
+import { type Courier, monotonic, type Sender } from "./Courier.ts"
+import { Exchange } from "./Exchange.ts"
+import type * as Fleet from "./Fleet.ts"
+import { Leave } from "./Leave.ts"
+import { type Owner, show } from "./Mirror.ts"
+import { type SharedCall, SharedGuarded } from "./SharedCall.ts"
+import type { News } from "./Store.ts"
+
+/** How a process shares. Durations are milliseconds. */
+export interface Sharing {
+  /** Batches: after so many calls, or so long after the first of them. */
+  readonly calls: number
+  readonly every: number
+  /** How long a call may wait. */
+  readonly bound: number
+  readonly poll: number
+  readonly keepFor: number
+  readonly onStoreError: "local" | "fail"
+  readonly pace: Fleet.Pace
+}
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+type AnyEffect = Effect.Effect<unknown, unknown, unknown>
+
+export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner {
+  dueAt = Infinity
+  readonly exchange: Exchange
+  private readonly courier: Courier
+  private readonly sharing: Sharing
+  private readonly leave: Leave
+  /** Why this circuit alone cannot be shared. */
+  private trouble: string | undefined = undefined
+  era = 0
+  private movedAlone = false
+
+  constructor(
+    name: string,
+    settings: Settings,
+    group: Registry.Group,
+    fiber: AnyFiber,
+    rules: Circuit.Rules,
+    courier: Courier,
+    sharing: Sharing
+  ) {
+    super(name, settings, group, fiber, rules)
+    const { origin } = this
+    this.courier = courier
+    this.sharing = sharing
+    const party = { name, circuit: this, mode: settings.mode, origin, show: this.show.bind(this) }
+    this.exchange = new Exchange(party, courier, sharing.pace, sharing.keepFor)
+    this.leave = new Leave(this, courier.member)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Calls
+  // -------------------------------------------------------------------------------------------------------------------
+
+  override get readsTime(): boolean {
+    return true
+  }
+
+  get isAlone(): boolean {
+    return this.courier.lost !== undefined || this.trouble !== undefined
+  }
+
+  override guard(self: AnyEffect, classify = this.settings.classify): AnyEffect {
+    const guarded = new SharedGuarded(this, self, classify)
+    return Effect.suspend(() =>
+      this.decides
+        ? guarded as never as AnyEffect
+        : this.leave.take(guarded, (call, restore) =>
+          Effect.onExit(restore(self), (exit) => call.settle(exit, classify) ?? Effect.void))
+    )
+  }
+
+  override get admit(): Breaker.Breaker["admit"] {
+    return Effect.suspend(() =>
+      this.leave.take(
+        new SharedGuarded(this, Effect.void, this.settings.classify),
+        (call) => Effect.succeed(this.permitOf(call))
+      )
+    )
+  }
+
+  override ask(now: number, maker: Circuit.Maker): Circuit.Permit | Circuit.Refusal {
+    const { generation } = this.cell.current
+    const answer = super.ask(now, maker)
+    if (this.isAlone) this.movedAlone ||= this.cell.current.generation !== generation
+    if (answer instanceof Circuit.Refusal) return answer
+    const call = answer as SharedCall
+    call.era = this.era
+    if (!this.isAlone && !call.settled && call.generation !== OBSERVED) {
+      call.isTold = true
+      this.exchange.looks = true
+      this.tell(call, now)
+    }
+    return call
+  }
+
+  override settle(permit: Circuit.Permit, outcome: Outcome.Outcome, now: number): void {
+    const call = permit as SharedCall
+    if (call.settled) return
+    if (call.era !== this.era) call.generation = OBSERVED
+    if (call.lease !== undefined) {
+      this.comeHome(call, outcome, now)
+      this.meter?.probed(outcome._tag === "Success")
+      this.exchange.probes.push({ id: call.lease, answeredAt: call.answeredAt, outcome, settledAt: now })
+      this.due(0)
+      return
+    }
+    const { generation } = this.cell.current
+    if (!call.isGiven) super.settle(call, outcome, now)
+    else this.comeHome(call, outcome, now)
+    if (this.isAlone) this.movedAlone ||= this.cell.current.generation !== generation
+    else if (call.era === this.era && call.isTold) this.told(call, outcome, now)
+  }
+
+  override answer(permit: Circuit.Permit, now: number): void {
+    const call = permit as SharedCall
+    if (call.lease === undefined) return super.answer(call, now)
+    if (call.settled || call.answeredAt !== undefined) return
+    call.answeredAt = now
+    this.exchange.probes.push({ id: call.lease, answeredAt: now, outcome: undefined, settledAt: now })
+    this.due(0)
+  }
+
+  override isIdle(fiber: AnyFiber): boolean {
+    return super.isIdle(fiber) && (this.isAlone || this.exchange.isIdle)
+  }
+
+  override get snapshot(): Breaker.Breaker["snapshot"] {
+    return Effect.map(
+      super.snapshot,
+      (snapshot) => Object.assign(snapshot, { store: this.isAlone ? "lost" as const : "shared" as const })
+    )
+  }
+
+  /** Whether a call needs nobody else: the circuit is known to be closed, or nobody is there to ask. */
+  get decides(): boolean {
+    if (this.isAlone) return this.sharing.onStoreError === "local"
+    return this.exchange.known !== undefined && (this.cell.current._tag === "Closed" || this.mode === "off")
+  }
+
+  // A call that the fleet gave leave to is home: only the counts of this process change here.
+  private comeHome(call: SharedCall, outcome: Outcome.Outcome, now: number): void {
+    const { counts } = this
+    call.settled = true
+    counts.inFlight--
+    this.meter?.settled(outcome, now - call.startedAt)
+    if (outcome._tag === "Success") counts.successes++
+    else if (outcome._tag === "Ignored") counts.ignored++
+    else if (outcome._tag === "Throttled") counts.throttled++
+    else counts.failures++
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Reports
+  // -------------------------------------------------------------------------------------------------------------------
+
+  private told(call: SharedCall, outcome: Outcome.Outcome, now: number): void {
+    call.outcome = outcome
+    call.settledAt = now
+    this.tell(call, now)
+    // What may change the state of all is told at once, but not more often than it takes to tell it.
+    if (outcome._tag !== "Success" && outcome._tag !== "Ignored") this.due(this.exchange.doneAt + hurry)
+  }
+
+  private tell(call: SharedCall, now: number): void {
+    const { happened } = this.exchange
+    happened.push(call)
+    if (happened.length === 1) this.due(now - this.origin + this.sharing.every)
+    else if (happened.length === 2 * this.sharing.calls) this.due(0)
+  }
+
+  get bound(): number {
+    return this.sharing.bound
+  }
+
+  urge(): void {
+    this.due(0)
+  }
+
+  lose(): void {
+    this.courier.lose(`Redis did not answer within ${this.bound} ms`)
+  }
+
+  private due(at: number): void {
+    this.courier.urge(this, at)
+  }
+
+  /** Looks the circuit up, for no longer than a call would wait. */
+  get ready(): Effect.Effect<void> {
+    return Effect.timeoutOrElse(this.report, {
+      duration: this.bound,
+      orElse: () => Effect.sync(() => this.lose())
+    })
+  }
+
+  get report(): Effect.Effect<void> {
+    return Effect.suspend(() => this.exchange.isUnderWay ? Effect.void : this.exchanged)
+  }
+
+  private get exchanged(): Effect.Effect<void> {
+    return this.exchange.run.pipe(
+      Effect.flatMap((againAt) =>
+        Effect.withFiberSucceed((fiber) => {
+          const { every, poll } = this.sharing
+          this.troubled(undefined)
+          const now = monotonic(fiber.getRef(Clock.Clock))
+          if (againAt !== undefined) this.due(againAt)
+          if (this.exchange.isAwaited) this.due(0)
+          else if (this.exchange.happened.length > 0) this.due(now + every)
+          // Calls that run are vouched for, and a circuit that somebody still asks for is looked after.
+          else if (this.exchange.hasCalls || now + this.origin - this.leave.askedAt < 2 * poll) this.due(now + poll)
+        })
+      ),
+      Effect.catch(({ isOfOne, message }) =>
+        Effect.sync(() => {
+          if (isOfOne !== true) return this.courier.lose(message)
+          this.troubled(message)
+          this.due(monotonic(this.courier.clock) + this.sharing.poll)
+        })
+      )
+    )
+  }
+
+  private troubled(why: string | undefined): void {
+    if (why === this.trouble) return
+    this.trouble = why
+    this.lost(why, this.courier.clock)
+  }
+
+  hear(news: News, clock: Clock.Clock): void {
+    this.exchange.hear(news, monotonic(clock) + (this.courier.store.shift ?? 0))
+    // A verdict waits for everybody's calls.
+    if (this.exchange.isSuspected) {
+      this.exchange.looks = true
+      this.due(0)
+    }
+  }
+
+  lost(why: string | undefined, clock: Clock.Clock): void {
+    const at = this.now(clock)
+    if (why !== undefined) {
+      this.exchange.forget()
+      this.exchange.asks = []
+      this.leave.lost()
+      this.emit({ _tag: "StoreLost", at, why })
+      return
+    }
+    // What moved here alone shares no count with what the fleet did meanwhile.
+    if (this.movedAlone) this.era++
+    this.movedAlone = false
+    this.exchange.looks = true
+    this.due(0)
+    this.emit({ _tag: "StoreFound", at })
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What is known
+  // -------------------------------------------------------------------------------------------------------------------
+
+  private show(fleet: Circuit.Circuit, shift: number, now: number): void {
+    show(this, fleet, shift, now, this)
+  }
+
+  found(now: number): void {
+    this.exchange.looks = true
+    this.due(Math.max(now - this.origin, this.exchange.doneAt + hurry))
+  }
+
+  tally(now: number): ReturnType<Owner["tally"]> {
+    return this.exchange.tally(now - this.origin + (this.courier.store.shift ?? 0))
+  }
+
+  override command(order: Circuit.Command): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.isAlone) {
+        this.movedAlone = true
+        // It holds here from now on, and for all when Redis is back.
+        this.exchange.orders = [...this.exchange.orders.slice(-99), { order, resume: nothing }]
+        return super.command(order)
+      }
+      return Effect.callback<boolean>((resume) => {
+        this.exchange.orders.push({ order, resume: () => resume(Effect.succeed(true)) })
+        this.due(0)
+      }).pipe(
+        Effect.timeoutOrElse({ duration: this.sharing.bound, orElse: () => Effect.succeed(false) }),
+        Effect.flatMap((isDone) =>
+          isDone
+            ? Effect.withFiberSucceed((fiber) => {
+              const { _tag: command, by, note } = order
+              const mode = order._tag === "SetMode" ? order.mode : undefined
+              this.emit({ _tag: "Commanded", at: this.nowOf(fiber), command, mode, note, by })
+            })
+            : super.command(order)
+        )
+      )
+    })
+  }
+
+  private nowOf(fiber: AnyFiber): number {
+    return this.now(fiber.getRef(Clock.Clock))
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** How long after an exchange the next one begins, where something is urgent, in milliseconds. */
+const hurry = 20
+
+const nothing = (): void => undefined

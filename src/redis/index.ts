@@ -1,0 +1,1 @@
+export * as SharedBreaker from "./SharedBreaker.ts"
