@@ -66,6 +66,7 @@ export class Exchange {
   private running: Array<SharedCall> = []
   private readonly carry: Array<number> = []
   private isBusy = false
+  private unheard: Kept | undefined = undefined
   private readonly party: Party
   private readonly courier: Courier
   private readonly pace: Fleet.Pace
@@ -93,9 +94,10 @@ export class Exchange {
     return this.running.length > 0
   }
 
-  /** Whether the fleet has asked all to report: a verdict waits for them. */
-  get isSuspected(): boolean {
-    return this.known?.fleet?.suspectedAt !== undefined
+  /** Whether a verdict waits for the report of this process. */
+  get isAsked(): boolean {
+    const { members, suspectedAt } = this.known?.fleet ?? {}
+    return suspectedAt !== undefined && !((members?.get(this.courier.member)?.heardAt ?? -Infinity) >= suspectedAt)
   }
 
   /** The windows of the fleet, as they were last known. */
@@ -110,18 +112,14 @@ export class Exchange {
     this.looks = false
   }
 
-  /** Somebody wrote: what is known is not the last any more. Tells whether that is news. */
-  hear({ text, version }: Kept, now: number): boolean {
-    const known = this.known
-    const { count, epoch } = partsOf(version)
-    // What cannot be read is found again by the next exchange, which says so.
-    if (this.isBusy || known === undefined || (known.epoch === epoch && known.count >= count)) return false
-    try {
-      this.learn(this.reconciled({ text, version }, now), now)
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error
-    }
-    return true
+  /** Somebody wrote: what is known is not the last any more. */
+  hear(news: Kept, now: number): void {
+    const { known } = this
+    const { count, epoch } = partsOf(news.version)
+    if (known !== undefined && known.epoch === epoch && known.count >= count) return
+    // While an exchange is under way it may bring the same, or what is older: that is seen when it is over.
+    if (this.isBusy || known === undefined) this.unheard = news
+    else this.learn(this.reconciled(news, now), now)
   }
 
   /** Whether an exchange is under way: whoever waits for the next one is seen when it is over. */
@@ -137,9 +135,23 @@ export class Exchange {
         Effect.catchDefect((defect) => defect instanceof StoreError ? Effect.fail(defect) : Effect.die(defect)),
         Effect.ensuring(Effect.sync(() => {
           this.isBusy = false
-        }))
+        })),
+        Effect.tap(() => this.caughtUp)
       )
     })
+  }
+
+  private get caughtUp(): Effect.Effect<void, StoreError> {
+    return Effect.clockWith((clock) =>
+      Effect.try({
+        try: () => {
+          const { unheard } = this
+          this.unheard = undefined
+          if (unheard !== undefined) this.hear(unheard, monotonic(clock) + (this.courier.store.shift ?? 0))
+        },
+        catch: (error) => error as StoreError
+      })
+    )
   }
 
   private get exchange(): Effect.Effect<number | undefined, StoreError> {
@@ -151,8 +163,13 @@ export class Exchange {
       if (this.known === undefined) {
         const found = yield* store.read(this.party.name)
         this.learn(this.reconciled(found, now()), now())
+        if (this.party.circuit.cell.current._tag === "Closed") {
+          for (const { resume } of this.asks) resume(undefined, 0)
+          this.asks = []
+        }
       }
-      if (!this.isAwaited && this.happened.length === 0 && this.running.length === 0 && !this.looks) {
+      const isSuspected = this.known?.fleet?.suspectedAt !== undefined
+      if (!this.isAwaited && !isSuspected && !this.looks && this.happened.length + this.running.length === 0) {
         if (this.doneAt > -Infinity) yield* this.refresh(now)
         this.doneAt = monotonic(clock)
         return undefined

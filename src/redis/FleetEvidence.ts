@@ -22,6 +22,13 @@ export interface Place {
   readonly hung: ReadonlyArray<Evidence.Counted>
 }
 
+/** When the first of so many failures in a row came home, and when the last. */
+export interface Row {
+  readonly from: number
+  readonly to: number
+  readonly limit: number
+}
+
 /** The longest window of calls that a fleet shares: it is written down with each report. */
 export const longestWindow = 10_000
 
@@ -31,6 +38,8 @@ export class FleetEvidence extends Evidence.Evidence {
   /** When the last of the failures in a row came home, oldest first: of no more of them than a rule asks for. */
   failedAt: Array<number> = []
   succeededAt = -Infinity
+  /** A streak that waits for a verdict: only a success in the midst of it undoes it, one that came later does not. */
+  row: Row | undefined = undefined
   /** How many calls came home and counted. */
   home = 0
   turnedAt: number
@@ -44,12 +53,14 @@ export class FleetEvidence extends Evidence.Evidence {
   /** What is left over of the shares, of each rule for good calls and for bad: kept by the process that reports. */
   carry: Array<number> = []
   private readonly longestStreak: number
+  private readonly shortestStreak: number
 
   constructor(plan: Evidence.Plan, now: number) {
     super(plan, now)
     this.turnedAt = now
     const limits = [plan.streak, ...plan.rules.map(({ belowMinimum }) => belowMinimum)].filter(Number.isFinite)
     this.longestStreak = Math.max(...limits, 0)
+    this.shortestStreak = Math.min(...limits)
     this.kept = plan.rules.map((_, i) => ({ from: 0, blocks: this.blocks.slice(2 * i, 2 * i + 2) }))
   }
 
@@ -91,6 +102,10 @@ export class FleetEvidence extends Evidence.Evidence {
 
   /** What the rules say to all that is known. */
   verdict(now: number): Evidence.Verdict | undefined {
+    if (this.row !== undefined) {
+      const { limit } = this.row
+      return { rule: "consecutive", value: limit, limit, calls: limit }
+    }
     const verdict = super.judge(now, undefined)
     if (verdict !== undefined) return verdict
     for (const [i, rule] of this.plan.rules.entries()) {
@@ -107,6 +122,10 @@ export class FleetEvidence extends Evidence.Evidence {
     const verdict = super.judge(now, call)
     if (this.isAlone) return verdict
     this.suspicion ??= verdict
+    if (verdict?.rule === "consecutive") {
+      const { limit } = verdict
+      this.row ??= { from: this.failedAt.at(-limit) ?? now, to: this.failedAt.at(-1) ?? now, limit }
+    }
     return undefined
   }
 
@@ -120,7 +139,8 @@ export class FleetEvidence extends Evidence.Evidence {
   }
 
   private failed(at: number): void {
-    if (at < this.succeededAt) {
+    // Where one is enough, nothing can have come in between.
+    if (at < this.succeededAt && this.shortestStreak > 1) {
       // Told too late to be one in a row: the count shall stay as it is.
       this.streak--
       return
@@ -134,6 +154,7 @@ export class FleetEvidence extends Evidence.Evidence {
   private succeeded(at: number): void {
     this.succeededAt = Math.max(this.succeededAt, at)
     this.failedAt = this.failedAt.filter((one) => one > at)
+    if (this.row !== undefined && at > this.row.from && at < this.row.to) this.row = undefined
   }
 
   override turn(number: number, now: number): void {

@@ -44,6 +44,14 @@ export class MirrorEvidence extends Evidence.Evidence {
   }
 }
 
+/** Whatever the mirror gathers in its present state, it leaves the judging to the fleet. */
+export const reflect = ({ cell: { current }, rules: { plan } }: Circuit.Circuit, owner: Owner): void => {
+  const state: { readonly since: number; evidence?: Evidence.Evidence | undefined } = current
+  if (current._tag === "Closed" || state.evidence !== undefined) {
+    if (!(state.evidence instanceof MirrorEvidence)) state.evidence = new MirrorEvidence(plan, current.since, owner)
+  }
+}
+
 /** Makes the mirror show what the fleet's circuit is. `shift` makes a time of the fleet one of the mirror's. */
 export const show = (self: Mutable, fleet: Circuit.Circuit, shift: number, now: number, owner: Owner): void => {
   const state = fleet.cell.current

@@ -82,7 +82,7 @@ export interface MapOptions extends BreakerMap.Options, Omit<SharedOptions, "idl
  *
  * **Details**
  *
- * It looks its circuit up first, for at most `bound`: a program that starts while the circuit is open is refused on its
+ * It looks its circuit up first, for at most a second: a program that starts while the circuit is open is refused on its
  * first call.
  *
  * **Gotchas**
@@ -112,7 +112,7 @@ export const make = (options: Options): Effect.Effect<Breaker.Breaker, never, Re
     )
     all.push(circuit)
     yield* courier.run
-    yield* circuit.ready
+    yield* circuit.report
     return circuit
   })
 }

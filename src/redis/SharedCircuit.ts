@@ -19,7 +19,7 @@ import { type Courier, monotonic, type Sender } from "./Courier.ts"
 import { Exchange } from "./Exchange.ts"
 import type * as Fleet from "./Fleet.ts"
 import { Leave } from "./Leave.ts"
-import { type Owner, show } from "./Mirror.ts"
+import { type Owner, reflect, show } from "./Mirror.ts"
 import { type SharedCall, SharedGuarded } from "./SharedCall.ts"
 import type { News } from "./Store.ts"
 
@@ -49,6 +49,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   private trouble: string | undefined = undefined
   era = 0
   private movedAlone = false
+  /** A report fell due while one was under way. */
+  private isUrgent = false
 
   constructor(
     name: string,
@@ -66,6 +68,12 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     const party = { name, circuit: this, mode: settings.mode, origin, show: this.show.bind(this) }
     this.exchange = new Exchange(party, courier, sharing.pace, sharing.keepFor)
     this.leave = new Leave(this, courier.member)
+    reflect(this, this)
+  }
+
+  override notify(transition: Circuit.Transition): void {
+    reflect(this, this)
+    super.notify(transition)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -205,16 +213,12 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     this.courier.urge(this, at)
   }
 
-  /** Looks the circuit up, for no longer than a call would wait. */
-  get ready(): Effect.Effect<void> {
-    return Effect.timeoutOrElse(this.report, {
-      duration: this.bound,
-      orElse: () => Effect.sync(() => this.lose())
-    })
-  }
-
   get report(): Effect.Effect<void> {
-    return Effect.suspend(() => this.exchange.isUnderWay ? Effect.void : this.exchanged)
+    return Effect.suspend(() => {
+      if (!this.exchange.isUnderWay) return this.exchanged
+      this.isUrgent = true
+      return Effect.void
+    })
   }
 
   private get exchanged(): Effect.Effect<void> {
@@ -224,8 +228,10 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
           const { every, poll } = this.sharing
           this.troubled(undefined)
           const now = monotonic(fiber.getRef(Clock.Clock))
+          if (this.isUrgent) this.due(this.exchange.doneAt + hurry)
+          this.isUrgent = false
           if (againAt !== undefined) this.due(againAt)
-          if (this.exchange.isAwaited) this.due(0)
+          if (this.exchange.isAwaited || this.exchange.isAsked) this.due(0)
           else if (this.exchange.happened.length > 0) this.due(now + every)
           // Calls that run are vouched for, and a circuit that somebody still asks for is looked after.
           else if (this.exchange.hasCalls || now + this.origin - this.leave.askedAt < 2 * poll) this.due(now + poll)
@@ -248,12 +254,13 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   }
 
   hear(news: News, clock: Clock.Clock): void {
-    this.exchange.hear(news, monotonic(clock) + (this.courier.store.shift ?? 0))
-    // A verdict waits for everybody's calls.
-    if (this.exchange.isSuspected) {
-      this.exchange.looks = true
+    try {
+      this.exchange.hear(news, monotonic(clock) + (this.courier.store.shift ?? 0))
+    } catch {
+      // What cannot be read is found again by the next report, which says so.
       this.due(0)
     }
+    if (this.exchange.isAsked) this.due(0)
   }
 
   lost(why: string | undefined, clock: Clock.Clock): void {

@@ -152,6 +152,7 @@ const Gathered = Schema.Struct({
   reachedAt: endless,
   failedAt: Schema.Array(finite),
   succeededAt: endless,
+  row: maybe(Schema.Struct({ from: finite, to: finite, limit: whole })),
   memories: Schema.Array(Memory),
   blocks: Schema.Array(Schema.Tuple([whole, Schema.Array(Block)])),
   turnsAt: endless,
@@ -294,6 +295,7 @@ const gathered = (evidence: Evidence.Evidence | undefined): Read<typeof Gathered
     reachedAt,
     failedAt,
     succeededAt,
+    row: evidence.row,
     memories: memories.map(memoryData),
     blocks: kept.map(({ blocks, from }) => [
       from,
@@ -313,6 +315,7 @@ const evidenceOf = (data: Read<typeof Gathered>, plan: Evidence.Plan, now: numbe
   Object.assign(evidence, {
     home,
     failedAt: [...failedAt],
+    row: data.row,
     streak: Math.max(data.streak, failedAt.length),
     succeededAt: data.succeededAt ?? -Infinity
   })

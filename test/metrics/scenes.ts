@@ -11,9 +11,15 @@ import { spawnSync } from "node:child_process"
 import OpenAI from "openai"
 
 /** Whether a program is there. Says loudly what is not looked at without it. */
-export const isThere = (program: "promtool" | "prometheus", without: string): boolean => {
+export const isThere = (program: "promtool" | "prometheus" | "redis-server", without: string): boolean => {
   const found = spawnSync(program, ["--version"]).status === 0
-  if (!found) console.warn(`SKIPPED: ${program} is missing (apt-get install prometheus): ${without}`)
+  if (!found) {
+    console.warn(
+      `SKIPPED: ${program} is missing (apt-get install ${
+        program === "redis-server" ? program : "prometheus"
+      }): ${without}`
+    )
+  }
   return found
 }
 

@@ -1,0 +1,110 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Duration, Effect, Layer, Schedule } from "effect"
+import { Breaker, BreakerMap, TripPolicy, withBreaker } from "effect-breaker"
+import { SharedBreaker } from "effect-breaker/redis"
+import * as Registry from "../../src/Registry.ts"
+import { clientOf, makeServer, type Server, withRedis } from "./server.ts"
+
+/** On a busy machine a call may have to wait for its turn longer than for Redis. */
+const patient = { bound: "2 seconds" } as const
+
+/** A breaker as another process would have it: its own client, its own registry. */
+const processOf = (server: Server, options: Partial<SharedBreaker.Options> = {}) =>
+  Effect.map(
+    Layer.build(
+      Layer.fresh(
+        SharedBreaker.layer({ name: "openai", tripPolicy: TripPolicy.consecutive(3), ...patient, ...options })
+      ).pipe(
+        Layer.provide(clientOf(server)),
+        Layer.provide(Layer.succeed(Registry.Current, new Registry.Registry()))
+      )
+    ),
+    (context) => Context.get(context, Breaker.Breaker)
+  )
+
+const fail = (breaker: Breaker.Breaker, times = 1) =>
+  Effect.forEach(Array.from({ length: times }), () => Effect.ignore(breaker.execute(Effect.fail("529"))), {
+    discard: true
+  })
+
+const until = (breaker: Breaker.Breaker, state: Breaker.State["_tag"]) =>
+  Effect.filterOrFail(breaker.state, ({ _tag }) => _tag === state, ({ _tag }) => `still ${_tag}`).pipe(
+    Effect.retry({ schedule: Schedule.spaced("2 millis"), times: 1500 })
+  )
+
+describe.runIf(withRedis)("SharedBreaker", () => {
+  it.live("adds the failures of all processes up to one verdict, and refuses in all", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const [a, b] = [yield* processOf(server), yield* processOf(server)]
+      yield* fail(a, 2)
+      assert.strictEqual((yield* a.state)._tag, "Closed")
+      yield* fail(b)
+      const states = [yield* until(a, "Open"), yield* until(b, "Open")]
+      assert.deepStrictEqual(states.map(({ cause, generation }) => [generation, cause?.rule, cause?.value]), [
+        [1, "consecutive", 3],
+        [1, "consecutive", 3]
+      ])
+      const refused = yield* Effect.flip(a.execute(Effect.succeed("an answer")))
+      if (typeof refused === "string") return assert.fail(refused)
+      assert.include(refused.message, "3 failures in a row (limit 3). Last failure: 529.")
+    }).pipe(Effect.scoped))
+
+  it.live("refuses the first call of a program that starts while the circuit is open", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const first = yield* processOf(server)
+      yield* fail(first, 3)
+      yield* until(first, "Open")
+      const call = Effect.succeed("an answer").pipe(withBreaker, Effect.flip)
+      const layer = SharedBreaker.layer({ name: "openai" }).pipe(Layer.provide(clientOf(server)))
+      const refused = yield* Effect.provide(call, layer)
+      assert.strictEqual(refused.reason, "Open")
+    }).pipe(Effect.scoped))
+
+  it.live("gives leave to as many probes as all processes together may make (rule 23)", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const options = { openDuration: "100 millis", halfOpen: { concurrency: 2, successes: 4 } } as const
+      const all = [yield* processOf(server, options), yield* processOf(server, options)]
+      yield* fail(all[0]!, 3)
+      yield* Effect.forEach(all, (breaker) => until(breaker, "Open"))
+      yield* Effect.sleep("110 millis")
+      let running = 0
+      let most = 0
+      const call = Effect.gen(function*() {
+        most = Math.max(most, ++running)
+        yield* Effect.sleep("20 millis")
+        running--
+      })
+      const calls = Array.from({ length: 20 }, (_, i) => Effect.result(all[i % 2]!.execute(call)))
+      const results = yield* Effect.all(calls, { concurrency: "unbounded" })
+      assert.strictEqual(most, 2)
+      assert.strictEqual(results.filter(({ _tag }) => _tag === "Success").length, 2)
+    }).pipe(Effect.scoped))
+
+  it.live("shares the circuits of a map key by key, and an operator's order with all (rule 27)", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const mapOf = Effect.map(
+        Layer.build(
+          Layer.fresh(SharedBreaker.layerMap({ tripPolicy: TripPolicy.consecutive(1), ...patient })).pipe(
+            Layer.provide(clientOf(server))
+          )
+        ),
+        (context) => Context.get(context, BreakerMap.BreakerMap)
+      )
+      const [a, b] = [yield* mapOf, yield* mapOf]
+      yield* Effect.ignore(Effect.fail("529").pipe(a.execute({ key: "large" })))
+      const large = yield* b.get("large")
+      const small = yield* b.get("small")
+      yield* Effect.ignore(large.execute(Effect.void))
+      yield* until(large, "Open")
+      assert.strictEqual(yield* small.execute(Effect.succeed("an answer")), "an answer")
+
+      yield* (yield* a.get("small")).isolate({ note: "bad deploy", by: "ada", for: "1 hour" })
+      const { cause, retryAfter } = yield* until(small, "Isolated")
+      assert.deepInclude(cause, { rule: "isolated", note: "bad deploy", by: "ada" })
+      assert.isBelow(Math.abs(Duration.toMillis(retryAfter) - 3_600_000), 5000)
+    }).pipe(Effect.scoped))
+})
