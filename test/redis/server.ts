@@ -3,7 +3,7 @@
  */
 import { NodeRedis } from "@effect/platform-node"
 import { Effect, Layer, Schedule } from "effect"
-import { Redis } from "effect/persistence"
+import type { Redis } from "effect/persistence"
 import { type ChildProcess, spawn } from "node:child_process"
 import net, { type AddressInfo } from "node:net"
 import { isThere } from "../metrics/scenes.ts"
