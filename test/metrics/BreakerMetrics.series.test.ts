@@ -3,7 +3,6 @@ import { Effect, Exit, Layer, Metric, Schedule, Scope } from "effect"
 import { Breaker, BreakerMap, Fallback, Outcome, TripPolicy, withBreaker } from "effect-breaker"
 import { Registry } from "effect-breaker/control"
 import { GuardedLanguageModel, LlmBreaker } from "effect-breaker/llm"
-import type { BreakerMetrics } from "effect-breaker/metrics"
 import { FakeProvider } from "effect-breaker/testing"
 import { LanguageModel } from "effect/ai"
 import { PrometheusMetrics } from "effect/observability"
@@ -13,38 +12,7 @@ import path from "node:path"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { chatModel } from "../llm/chatModel.ts"
-import { isolated, metered } from "./scenes.ts"
-
-type Labels = Readonly<Record<string, string>>
-
-const series = (name: string, labels: Labels = {}) =>
-  Effect.map(
-    Metric.snapshot,
-    (all) =>
-      all.filter(({ attributes, id }) =>
-        id === name && Object.entries(labels).every(([label, value]) => attributes?.[label] === value)
-      )
-  )
-
-/** The number of the one series with these labels; `undefined` where there is none. */
-const valueOf = (name: string, labels: Labels = {}) =>
-  Effect.map(series(name, labels), (found) => {
-    assert.isAtMost(found.length, 1, `${name} ${JSON.stringify(labels)}`)
-    const state = found[0]?.state as { readonly count?: number; readonly value?: number } | undefined
-    return state?.value ?? state?.count
-  })
-
-/** The counts of all series of a name that are not zero, by one label. */
-const countsBy = (name: string, label: string, labels: Labels = {}) =>
-  Effect.map(series(name, labels), (found) =>
-    Object.fromEntries(found.flatMap(({ attributes, state }) => {
-      const { count } = state as { readonly count: number }
-      return count === 0 ? [] : [[attributes![label]!, count]]
-    })))
-
-/** Counts from the start of a test, at a time other than zero. */
-const counting = <A, E>(self: Effect.Effect<A, E, Scope.Scope>, options?: BreakerMetrics.Options) =>
-  isolated(Effect.scoped(Effect.andThen(Effect.andThen(TestClock.setTime(1000), metered(options)), self)))
+import { counting, countsBy, isolated, metered, series, valueOf } from "./scenes.ts"
 
 const atOnce = { tripPolicy: TripPolicy.consecutive(1), openDuration: "1 minute", halfOpen: { successes: 1 } } as const
 
