@@ -414,8 +414,13 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
     return (mode) => this.command({ _tag: "SetMode", mode: Setting.option("Breaker.setMode", "mode", Mode, mode) })
   }
 
-  refused(refusal: Circuit.Refusal, fiber: AnyFiber): Exit.Exit<never, CircuitRejected.CircuitRejected> {
+  refused(
+    refusal: Circuit.Refusal,
+    fiber: AnyFiber,
+    meter = this.meter
+  ): Exit.Exit<never, CircuitRejected.CircuitRejected> {
     const error = this.errorOf(refusal)
+    meter?.saved?.()
     if (this.group.current !== undefined) this.emit({ _tag: "Rejected", error })
     Trace.refused(fiber, this, error)
     return Exit.fail(error)

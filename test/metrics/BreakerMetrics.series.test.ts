@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Metric, Schedule, Scope } from "effect"
+import { Effect, Exit, Layer, Metric, Schedule, Scope, Stream } from "effect"
 import { Breaker, BreakerMap, Fallback, Outcome, TripPolicy, withBreaker } from "effect-breaker"
 import { Registry } from "effect-breaker/control"
-import { GuardedLanguageModel, LlmBreaker } from "effect-breaker/llm"
+import { GuardedLanguageModel, LlmBreaker, LlmStream } from "effect-breaker/llm"
 import { FakeProvider } from "effect-breaker/testing"
 import { LanguageModel } from "effect/ai"
 import { PrometheusMetrics } from "effect/observability"
@@ -241,6 +241,72 @@ describe("BreakerMetrics", () => {
         // One refused call is one refusal, however many circuits it asks.
         assert.deepStrictEqual(yield* countsBy("effect_breaker_refusals_total", "circuit"), { "openai/gpt-5": 1 })
       }))))
+
+    describe("saves tokens", () => {
+      const scopes = { provider: "openai", region: "eu", model: "gpt-5", key: "team-a" }
+      const saved = countsBy("effect_breaker_saved_tokens_total", "circuit")
+
+      /** Answers of so many tokens. */
+      const answers = (llm: LlmBreaker.LlmBreaker, of: LlmBreaker.Scopes, ...tokens: ReadonlyArray<number>) =>
+        Effect.forEach(tokens, (outputTokens) =>
+          Effect.flatMap(llm.admit(of), (permit) => {
+            permit.measured!({ outputTokens })
+            return permit.settle({ _tag: "Success", scope: "model" })
+          }))
+
+      for (const place of ["key", "access", "model", "quality", "provider", "region"] as const) {
+        for (const circuits of [100, 1]) {
+          it.effect(`once for each call that the ${place} refuses, at its model, among ${circuits} names`, () =>
+            counting(
+              Effect.gen(function*() {
+                const llm = yield* LlmBreaker.make({ quality: {} })
+                yield* answers(llm, { ...scopes, model: "another" }, 1000)
+                yield* answers(llm, scopes, 10, 30)
+                yield* Effect.flatMap(llm.breaker(place, scopes), (breaker) => breaker.isolate())
+                yield* Effect.exit(llm.admit(scopes))
+                yield* Effect.exit(llm.execute(Effect.void, scopes))
+
+                const all = yield* saved
+                const of = circuits === 1 ? { other: 2 * Math.round(1040 / 3) } : { "openai@eu/gpt-5": 2 * 20 }
+                assert.deepStrictEqual(Object.keys(all), Object.keys(of))
+                assert.approximately(Object.values(all)[0]!, Object.values(of)[0]!, 1)
+              }),
+              { circuits }
+            ))
+        }
+      }
+
+      it.effect("at the provider where that is all that is known, and at a breaker of one's own", () =>
+        counting(Effect.gen(function*() {
+          const llm = yield* LlmBreaker.make()
+          yield* answers(llm, { provider: "openai" }, 10)
+          yield* Effect.flatMap(llm.breaker("provider", { provider: "openai" }), (breaker) => breaker.isolate())
+          yield* Effect.exit(llm.admit({ provider: "openai" }))
+          // What another model's answers cost says nothing of this one's.
+          yield* Effect.exit(llm.admit({ provider: "openai", model: "gpt-5" }))
+          const own = yield* Breaker.make({ name: "own" })
+          const usage = { content: 1, usage: { inputTokens: 5, outputTokens: 6 }, finish: "stop" } as const
+          const answer = LlmStream.guard(Stream.make(usage), { reader: { read: (part: typeof usage) => part } })
+          const ask = Effect.provideService(Effect.exit(Stream.runDrain(answer)), Breaker.Breaker, own)
+          yield* ask
+          yield* own.isolate()
+          yield* Effect.all([ask, Effect.exit(own.execute(Effect.void))])
+
+          assert.deepStrictEqual(yield* saved, { openai: 10, own: 22 })
+        })))
+
+      it.effect("not for calls that mode observe lets through, nor for a look beforehand", () =>
+        counting(Effect.gen(function*() {
+          const llm = yield* LlmBreaker.make({ key: { mode: "observe" } })
+          yield* answers(llm, scopes, 10)
+          yield* Effect.flatMap(llm.breaker("key", scopes), (breaker) => breaker.isolate())
+          yield* answers(llm, scopes, 10)
+          yield* Effect.flatMap(llm.breaker("model", scopes), (breaker) => breaker.isolate())
+          yield* llm.refusal(scopes)
+
+          assert.deepStrictEqual(yield* saved, {})
+        })))
+    })
 
     it.effect("takes no numbers that are none, and saves nothing where no tokens were seen", () =>
       counting(Effect.gen(function*() {
