@@ -44,7 +44,8 @@ export { Snapshot } from "./Snapshot.ts"
  * **Details**
  *
  * Settle it once, with what the work said. A second settle does nothing, and so does one in a later period. A permit that
- * is never settled stays in flight; as a probe it fails when its lease is over.
+ * is never settled stays in flight; as a probe it fails when its lease is over. `measured` tells the metrics what was
+ * measured of an answer, where there are any.
  *
  * @category models
  * @since 0.1.0
@@ -61,6 +62,7 @@ export interface Permit {
     exit: Exit.Exit<A, E>,
     options?: { readonly classify?: Classify<A, E> | undefined }
   ) => Effect.Effect<void>
+  readonly measured?: ((figures: Circuit.Figures) => void) | undefined
 }
 
 /**
@@ -346,6 +348,7 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
         })
       return Effect.succeed<Permit>({
         answered: Effect.sync(() => Circuit.answer(this, call, call.now())),
+        measured: (figures) => this.meter?.measured?.(figures),
         settle: (outcome) => settle(Exit.void, () => outcome),
         settleExit: (exit, options) => settle(exit, (options?.classify ?? this.settings.classify) as Classify)
       })

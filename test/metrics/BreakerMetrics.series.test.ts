@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Metric, Schedule, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Metric, Schedule, Scope, Stream } from "effect"
 import { Breaker, BreakerMap, Fallback, Outcome, TripPolicy, withBreaker } from "effect-breaker"
 import { Registry } from "effect-breaker/control"
 import { GuardedLanguageModel, LlmBreaker, LlmStream } from "effect-breaker/llm"
@@ -241,6 +241,40 @@ describe("BreakerMetrics", () => {
         // One refused call is one refusal, however many circuits it asks.
         assert.deepStrictEqual(yield* countsBy("effect_breaker_refusals_total", "circuit"), { "openai/gpt-5": 1 })
       }))))
+
+    it.effect("measures an answer under a breaker's own permit as under the breaker in context", () =>
+      counting(Effect.gen(function*() {
+        const part = { content: 1, usage: { inputTokens: 5, outputTokens: 6 }, finish: "stop" } as const
+        const reader = { read: (one: typeof part) => one }
+        const breaker = yield* Breaker.make({ name: "own" })
+        const answer = Stream.fromEffect(Effect.as(Effect.sleep("2 seconds"), part))
+        const first = Effect.map(
+          series("gen_ai.client.operation.time_to_first_chunk"),
+          (found) => found.map(({ state }) => state as Metric.HistogramState).map(({ count, sum }) => [count, sum])
+        )
+        const run = (guarded: Stream.Stream<unknown, unknown, Breaker.Breaker>) =>
+          Effect.gen(function*() {
+            const running = yield* Effect.forkChild(Stream.runDrain(guarded), { startImmediately: true })
+            yield* TestClock.adjust("2 seconds")
+            yield* Fiber.join(running)
+            return yield* first
+          }).pipe(Effect.provideService(Breaker.Breaker, breaker))
+
+        assert.deepStrictEqual(yield* run(LlmStream.guardWith(answer, breaker.admit, { reader })), [[1, 2]])
+        assert.deepStrictEqual(yield* run(LlmStream.guard(answer, { reader })), [[2, 4]])
+        // Two circuits for one answer: it is measured where it is handed on.
+        const other = yield* Breaker.make({ name: "other one" })
+        const both = Effect.map(
+          Effect.all([breaker.admit, other.admit]),
+          ([{ measured, settle }, second]): LlmStream.Admission => ({
+            measured,
+            settle: (outcome) => Effect.andThen(settle(outcome), second.settle(outcome))
+          })
+        )
+        assert.deepStrictEqual(yield* run(LlmStream.guardWith(answer, both, { reader })), [[3, 6]])
+        const tokens = yield* series("gen_ai.client.token.usage")
+        assert.deepStrictEqual(tokens.map(({ state }) => (state as Metric.HistogramState).sum), [15, 18])
+      })))
 
     describe("saves tokens", () => {
       const scopes = { provider: "openai", region: "eu", model: "gpt-5", key: "team-a" }
