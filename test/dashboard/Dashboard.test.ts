@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Context, Data, Effect, Exit, Layer, Scope } from "effect"
 import { Breaker, BreakerMap, TripPolicy } from "effect-breaker"
+import { CircuitReader } from "effect-breaker/control"
 import { Dashboard } from "effect-breaker/dashboard"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
 import { connect } from "node:net"
 import { alone, ask, order, orderHeaders, serve, watch, whole } from "./serving.ts"
 
@@ -228,6 +229,35 @@ describe("Dashboard.layer", () => {
       assert.strictEqual((yield* breaker.snapshot).state, "Closed")
       assert.strictEqual((yield* order(url, isolate, { authorization: "ada" })).status, 200)
       assert.strictEqual((yield* breaker.snapshot).state, "Isolated")
+    })))
+
+  it.live("gives an error of a guard as the response that it knows to become, and says nothing of one that dies", () =>
+    alone(Effect.gen(function*() {
+      class Nobody extends Data.TaggedError("Nobody")<{ readonly secret: string }> {
+        [HttpServerRespondable.symbol]() {
+          return Effect.succeed(HttpServerResponse.text("sign in", { status: 401 }))
+        }
+      }
+      const nobody = Effect.fail(new Nobody({ secret: "tiger" }))
+      const dying = Effect.die(new Error("the secret is tiger"))
+      const [first, second] = yield* Effect.all([
+        serve(Dashboard.layer({ every, guard: nobody, control: { guard: nobody } })),
+        serve(Dashboard.layer({ every, guard: dying, control: { guard: dying } }))
+      ])
+      const breaker = yield* Breaker.make({ name: "openai" })
+      const reader = yield* CircuitReader.make
+      const isolate = { ids: (yield* reader.circuits).map(({ id }) => id), order: "isolate" }
+      const answers = (url: string) =>
+        Effect.all([
+          ask(`${url}/breakers/`),
+          ask(`${url}/breakers/snapshot.json`),
+          ask(`${url}/breakers/events`),
+          order(`${url}/breakers`, isolate)
+        ])
+
+      for (const { status, text } of yield* answers(first)) assert.deepStrictEqual([status, text], [401, "sign in"])
+      for (const { status, text } of yield* answers(second)) assert.deepStrictEqual([status, text], [500, ""])
+      assert.strictEqual((yield* breaker.snapshot).state, "Closed")
     })))
 
   it.live("asks the guard of the page before it shows anything", () =>
