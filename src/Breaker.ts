@@ -99,7 +99,8 @@ export interface State {
  * - `state` and `snapshot` read, and move nothing. `events` tells a slow reader the newest 256.
  * - `isolate` refuses every call until `release`, or for a while: then the circuit goes on in the state that was
  *   interrupted, an opening with what is left of it. `release` closes it; `reset` closes the circuit and forgets its
- *   openings; `trip` opens it by hand; `setMode` changes whether refusals are carried out.
+ *   openings; `trip` opens it by hand; `setMode` changes whether refusals are carried out. `release` and `reset` are effects
+ *   as they stand, and say nobody's name: where that matters give the order through `CircuitControl`.
  *
  * @category models
  * @since 0.1.0
@@ -115,22 +116,40 @@ export interface Breaker {
   readonly isolate: (options?: string | IsolateOptions) => Effect.Effect<void>
   readonly release: Effect.Effect<void>
   readonly reset: Effect.Effect<void>
-  readonly trip: (
-    options?: { readonly openFor?: Duration.Input | undefined; readonly note?: string | undefined }
-  ) => Effect.Effect<void>
-  readonly setMode: (mode: Circuit.Mode) => Effect.Effect<void>
+  readonly trip: (options?: TripOptions) => Effect.Effect<void>
+  readonly setMode: (mode: Circuit.Mode, reason?: Reason) => Effect.Effect<void>
 }
 
 /**
- * How a breaker is isolated: why (`note`), by whom, and `for` how long; without that, until it is released.
+ * Why an order is given (`note`), and by whom: told in the events and in the log, and in the cause of an isolation and an
+ * opening.
  *
  * @category models
  * @since 0.1.0
  */
-export interface IsolateOptions {
+export interface Reason {
   readonly note?: string | undefined
   readonly by?: string | undefined
+}
+
+/**
+ * How a breaker is isolated: why, by whom, and `for` how long; without that, until it is released.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface IsolateOptions extends Reason {
   readonly for?: Duration.Input | undefined
+}
+
+/**
+ * How a breaker is opened by hand: why, by whom, and for how long (`openFor`, by default its `tripDuration`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TripOptions extends Reason {
+  readonly openFor?: Duration.Input | undefined
 }
 
 /**
@@ -405,16 +424,17 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
   }
 
   get trip(): Breaker["trip"] {
-    return ({ note, openFor } = {}) =>
+    return ({ openFor, ...said } = {}) =>
       this.command({
         _tag: "Trip",
-        note,
+        ...said,
         openFor: Setting.millisOf("Breaker.trip", "openFor", openFor)
       })
   }
 
   get setMode(): Breaker["setMode"] {
-    return (mode) => this.command({ _tag: "SetMode", mode: Setting.option("Breaker.setMode", "mode", Mode, mode) })
+    return (mode, said) =>
+      this.command({ _tag: "SetMode", ...said, mode: Setting.option("Breaker.setMode", "mode", Mode, mode) })
   }
 
   refused(

@@ -33,15 +33,12 @@ export type Selection =
   | { readonly where: (circuit: Snapshot) => boolean }
 
 /**
- * Why an order is given, and by whom: told in the events, in the cause of an isolation, in the log.
+ * Why an order is given, and by whom: told in the events, in the log, and in the cause of an isolation and an opening.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Reason {
-  readonly note?: string | undefined
-  readonly by?: string | undefined
-}
+export type Reason = Breaker.Reason
 
 /**
  * The settings that can change while a circuit runs. What is not named stays; `undefined` brings the default back.
