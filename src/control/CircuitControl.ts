@@ -15,7 +15,7 @@ import * as Setting from "../internal/Setting.ts"
 import * as Registry from "../Registry.ts"
 import { Mode, type Options, settings as checked } from "../Settings.ts"
 import type { Snapshot } from "../Snapshot.ts"
-import { all, readingOf } from "./CircuitReader.ts"
+import { all, idOf } from "./CircuitReader.ts"
 import { replan } from "./Replan.ts"
 import { revise } from "./Revisions.ts"
 
@@ -205,11 +205,10 @@ class CircuitControlImpl implements CircuitControl {
       if ("where" in which) {
         return Effect.filter(circuits, (circuit) => Effect.map(circuit.snapshot, which.where))
       }
-      const names = new Set("names" in which ? which.names : [])
-      const ids = new Set("ids" in which ? which.ids : [])
-      return Effect.succeed(
-        circuits.filter((circuit) => "all" in which || names.has(circuit.name) || ids.has(readingOf(circuit).id))
-      )
+      if ("all" in which) return Effect.succeed(circuits)
+      const wanted = new Set<string | undefined>("names" in which ? which.names : which.ids)
+      const calledOf = "names" in which ? ({ name }: Breaker.BreakerImpl) => name : idOf
+      return Effect.succeed(circuits.filter((circuit) => wanted.has(calledOf(circuit))))
     })
   }
 }

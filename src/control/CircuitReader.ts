@@ -152,6 +152,9 @@ export const readingOf = (breaker: Breaker.BreakerImpl): Reading => {
   return reading
 }
 
+/** @internal The id of a circuit, if any reader ever gave it one: a look at all circuits need not make them. */
+export const idOf = (breaker: Breaker.BreakerImpl): string | undefined => known.get(breaker)?.id
+
 class CircuitReaderImpl implements CircuitReader {
   readonly #registry: Registry.Registry
   constructor(registry: Registry.Registry) {

@@ -151,7 +151,7 @@ export const layer = <E = never, R = never, CE = never, CR = never>(
           asked((request) => {
             const why = Order.foreign(request.headers)
             if (why !== undefined) return Effect.succeed(refused(403, why))
-            return guarded(control.guard, (by) => ordered(request, by, reader, steering))
+            return guarded(control.guard, (by) => ordered(request, by, steering))
           })
         )
       }
@@ -256,7 +256,6 @@ const events = ({ viewers }: Follower.Follower): Handler => (request) =>
 const ordered = (
   request: Asking,
   by: string,
-  reader: CircuitReader.CircuitReader,
   control: CircuitControl.CircuitControl
 ): Effect.Effect<Response> =>
   Effect.gen(function*() {
@@ -269,9 +268,6 @@ const ordered = (
       )
     )
     const order = yield* Effect.mapError(Order.decode(body), (issue) => refused(400, issue))
-    const done = yield* Effect.mapError(
-      Order.carryOut(order, by, reader, control),
-      () => refused(404, "None of these circuits is there any more.")
-    )
-    return json(JSON.stringify({ done }))
+    const done = yield* Order.carryOut(order, by, control)
+    return done === 0 ? refused(404, "None of these circuits is there any more.") : json(JSON.stringify({ done }))
   }).pipe(Effect.catch(Effect.succeed))
