@@ -453,7 +453,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
 
       await page.getByText(/^Isolated openai until \d\d:\d\d\.$/).waitFor()
       expect(server.orders.map(({ order }) => order)).toEqual([
-        { ids: ["openai"], order: "isolate", for: 3_600_000, note: "maintenance" }
+        { instance: "first", ids: ["openai"], order: "isolate", for: 3_600_000, note: "maintenance" }
       ])
       expect(server.orders[0]!.headers["x-effect-breaker"]).toBe("control")
       expect(server.orders[0]!.headers["content-type"]).toBe("application/json")
@@ -477,10 +477,10 @@ describe.skipIf(!hasBrowser)("the live page", () => {
         await page.getByText(result, { exact: true }).waitFor()
       }
       expect(server.orders.map(({ order }) => order)).toEqual([
-        { ids: ["mistral"], order: "release" },
-        { ids: ["mistral"], order: "reset" },
-        { ids: ["mistral"], order: "mode", mode: "observe" },
-        { ids: ["groq"], order: "mode", mode: "enforce" }
+        { instance: "first", ids: ["mistral"], order: "release" },
+        { instance: "first", ids: ["mistral"], order: "reset" },
+        { instance: "first", ids: ["mistral"], order: "mode", mode: "observe" },
+        { instance: "first", ids: ["groq"], order: "mode", mode: "enforce" }
       ])
       expect(await page.getByRole("button", { name: "Isolate mistral" }).count()).toBe(0)
     })
@@ -501,7 +501,12 @@ describe.skipIf(!hasBrowser)("the live page", () => {
 
       await page.getByText("8 circuits: observing, no call is refused.").waitFor()
       expect(server.orders.map(({ order }) => order)).toEqual([
-        { ids: Array.from({ length: 8 }, (_, index) => `gpt-${index}`), order: "mode", mode: "observe" }
+        {
+          instance: "first",
+          ids: Array.from({ length: 8 }, (_, index) => `gpt-${index}`),
+          order: "mode",
+          mode: "observe"
+        }
       ])
     })
 

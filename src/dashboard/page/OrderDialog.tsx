@@ -45,7 +45,7 @@ export const OrderDialog = ({ ask, closed, report }: Props) => {
     const element = dialog.current!
     setSending(true)
     setProblem("")
-    const outcome = await send(orderOf(plan, note.trim()))
+    const outcome = await send({ instance: ask.instance, ...orderOf(plan, note.trim()) })
     setSending(false)
     if ("error" in outcome) return setProblem(outcome.error)
     report(doneSentence(plan, outcome.done))
