@@ -317,6 +317,21 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       await expect.poll(() => text(card(page, "new"))).toContain("Open")
     })
 
+    it("says that the viewer is no longer let in, where a login answers in its place", async () => {
+      const server = await serve([circuit("openai")])
+      const page = await visit(server)
+      await listening(server)
+      await page.route(
+        "**/snapshot.json",
+        (route) =>
+          route.fulfill({ status: 200, contentType: "text/html; charset=utf-8", body: "<!doctype html>Sign in" })
+      )
+
+      await server.stop()
+      await server.start("first")
+      await page.getByText("another page came in its place, perhaps a login: load this one anew").waitFor()
+    })
+
     it("fetches the whole again where beats are missing, and only there", async () => {
       const server = await serve([circuit("a"), circuit("b")])
       const page = await visit(server)
@@ -528,6 +543,21 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       server.answer = () => [200, { done: 1 }]
       await page.locator("dialog .act").click()
       await page.getByText("Reset openai.", { exact: true }).waitFor()
+    })
+
+    it("takes a login that answers an order for what it is: nothing was done", async () => {
+      const server = await serve([circuit("openai")])
+      server.control = true
+      const page = await visit(server)
+      await page.route(
+        "**/control",
+        (route) =>
+          route.fulfill({ status: 200, contentType: "text/html; charset=utf-8", body: "<!doctype html>Sign in" })
+      )
+
+      await page.getByRole("button", { name: "Reset openai" }).click()
+      await page.locator("dialog .act").click()
+      await page.getByText("Not done: another page came in its place, perhaps a login").waitFor()
     })
 
     it("never reaches another server's circuits with a question asked before it restarted", async () => {

@@ -260,7 +260,10 @@ const send = async (order: OrderView): Promise<{ readonly done: number } | { rea
     })
     const answer = await response.json().catch(() => ({})) as { readonly done?: unknown; readonly error?: unknown }
     if (response.ok && typeof answer.done === "number") return { done: answer.done }
-    return { error: typeof answer.error === "string" ? answer.error : `the server answered ${response.status}` }
+    if (typeof answer.error === "string") return { error: answer.error }
+    return {
+      error: response.ok ? "another page came in its place, perhaps a login" : `the server answered ${response.status}`
+    }
   } catch {
     return { error: "the server cannot be reached. Look whether the order arrived before you give it again." }
   }
