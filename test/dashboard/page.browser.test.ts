@@ -330,6 +330,8 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       await server.stop()
       await server.start("first")
       await page.getByText("another page came in its place, perhaps a login: load this one anew").waitFor()
+      expect(await text(page.locator(".connection"))).toMatch(/^reconnecting since/)
+      expect(await names(page)).toEqual(["openai"])
     })
 
     it("fetches the whole again where beats are missing, and only there", async () => {
@@ -558,6 +560,8 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       await page.getByRole("button", { name: "Reset openai" }).click()
       await page.locator("dialog .act").click()
       await page.getByText("Not done: another page came in its place, perhaps a login").waitFor()
+      expect(await page.locator("dialog").count()).toBe(1)
+      expect(server.orders).toEqual([])
     })
 
     it("never reaches another server's circuits with a question asked before it restarted", async () => {
