@@ -37,6 +37,8 @@ export interface Options {
 
 /** Follows the circuits of a program. */
 export interface Follower {
+  /** Another one after the program restarted. */
+  readonly instance: string
   /** The whole as of the last beat, as JSON. It is written once for all who ask between two beats. */
   readonly page: Effect.Effect<Uint8Array>
   readonly viewers: Viewers.Viewers
@@ -107,9 +109,9 @@ interface Heard {
 
 class FollowerImpl implements Follower {
   readonly viewers: Viewers.Viewers
+  readonly instance: string
   private readonly reader: CircuitReader.CircuitReader
   private readonly options: Options
-  private readonly instance: string
   private followed = new Map<string, Followed>()
   private heard = new Map<string, Heard>()
   /** What happened since the last beat, and before. */

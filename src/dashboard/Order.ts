@@ -79,6 +79,7 @@ const isOf = (origin: string, host: string): boolean => {
 }
 
 const all = {
+  instance: /*#__PURE__*/ Schema.optional(Schema.String),
   ids: /*#__PURE__*/ Schema.Array(Schema.String).check(/*#__PURE__*/ Schema.isMinLength(1)),
   note: /*#__PURE__*/ Schema.optional(/*#__PURE__*/ Schema.String.check(/*#__PURE__*/ Schema.isMaxLength(LONGEST_NOTE)))
 }

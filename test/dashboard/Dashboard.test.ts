@@ -279,6 +279,38 @@ describe("Dashboard.layer", () => {
       }
     })))
 
+  it.live("takes a guard's false for a no, and an operator without a name for nobody", () =>
+    alone(Effect.gen(function*() {
+      const closed = yield* show({ guard: Effect.succeed(false) })
+      for (const path of ["", "/", "/snapshot.json", "/events"]) {
+        assert.strictEqual((yield* ask(closed + path)).status, 403, path)
+      }
+
+      const breaker = yield* Breaker.make({ name: "openai" })
+      for (const by of ["", " ", false, undefined, { name: "ada" }]) {
+        const url = yield* show({ control: { guard: Effect.succeed(by as string) } })
+        const { circuits: [circuit] } = yield* wholeOnce(url, ({ circuits }) => circuits.length === 1)
+        const answer = yield* order(url, { ids: [circuit!.id], order: "isolate" })
+        assert.strictEqual(answer.status, 403, JSON.stringify(by))
+      }
+      assert.strictEqual((yield* breaker.snapshot).state, "Closed")
+    })))
+
+  it.live("carries out no order that is meant for another process, or for the one before it restarted", () =>
+    alone(Effect.gen(function*() {
+      const url = yield* show({ control: ada })
+      const breaker = yield* Breaker.make({ name: "openai" })
+      const { circuits: [circuit], instance } = yield* wholeOnce(url, ({ circuits }) => circuits.length === 1)
+      const isolate = { ids: [circuit!.id], order: "isolate" }
+
+      const other = yield* order(url, { ...isolate, instance: `${instance}0` })
+      assert.strictEqual(other.status, 409)
+      assert.match(JSON.parse(other.text).error, /another process, or of this one before it restarted/)
+      assert.strictEqual((yield* breaker.snapshot).state, "Closed")
+      assert.strictEqual((yield* order(url, { ...isolate, instance })).status, 200)
+      assert.strictEqual((yield* breaker.snapshot).state, "Isolated")
+    })))
+
   it.live("has nothing to order where control is off", () =>
     alone(Effect.gen(function*() {
       const url = yield* show()
@@ -510,9 +542,24 @@ describe("Dashboard.layer", () => {
       assert.deepStrictEqual(yield* Effect.all([status("/breakers"), status("/breakers/")]), [308, 200])
     })))
 
+  it.live("says which path is taken", () =>
+    alone(Effect.gen(function*() {
+      const twice = Layer.merge(Dashboard.layer({ path: "/two" }), Dashboard.layer({ path: "/two/" }))
+      const exit = yield* Effect.exit(Layer.build(Layer.provide(twice, HttpRouter.layer)))
+
+      assert.match(String(exit), /Dashboard.layer: the router has something at \/two already/)
+    })))
+
   it("refuses settings that make no sense", () => {
-    const wrong = (options: Dashboard.Options) =>
-      assert.throws(() => Dashboard.layer(options), RangeError, /Dashboard.layer/)
+    const wrong = (options: Dashboard.Options, says: RegExp = /must be/) =>
+      assert.throws(() => Dashboard.layer(options), RangeError, new RegExp(`^Dashboard.layer: .*${says.source}`))
+    wrong({ guard: (() => true) as never }, /guard must be an effect, got \(\)/)
+    for (const control of [true, null, {}, { guard: true }, { guard: () => "ada" }]) {
+      wrong({ control: control as never }, /control must be { guard }, and the guard an effect, got/)
+    }
+    wrong({ title: 5 as never }, /title must be a text, got 5/)
+    wrong({ messages: "no" as never }, /messages must be true or false, got "no"/)
+    for (const path of ["/a%20b", "/a;b", "/a\\b", "/a/../b", "/.", "/a\n"] as const) wrong({ path }, /path must be/)
     wrong({ circuits: 0 })
     wrong({ viewers: 1.5 })
     wrong({ every: 0 })
