@@ -2,10 +2,12 @@ import { defineConfig } from "vitest/config"
 
 const source = (path: string) => new URL(path, import.meta.url).pathname
 
-// A real browser and a hundred viewers take their time: they have a command of their own, `npm run test:page`.
-const browser = process.env.TEST_BROWSER === "1"
-  ? []
-  : ["test/**/*.browser.test.ts", "test/dashboard/Dashboard.test.ts"]
+// A real browser, a hundred viewers and the demo take their time: they have commands of their own, `npm run test:page`
+// and `npm run test:demo`.
+const apart = [
+  ...(process.env.TEST_BROWSER === "1" ? [] : ["test/**/*.browser.test.ts", "test/dashboard/Dashboard.test.ts"]),
+  ...(process.env.TEST_DEMO === "1" ? [] : ["test/demo.test.ts"])
+]
 
 const sweeps = ["test/**/*.interruption.test.ts", "test/*.laws.test.ts", "test/FairShare.test.ts"]
 
@@ -28,7 +30,7 @@ export default defineConfig({
         test: {
           name: "tests",
           include: ["test/**/*.test.ts", ".doc-examples/**/*.test.ts"],
-          exclude: [...sweeps, ...browser]
+          exclude: [...sweeps, ...apart]
         }
       }
     ],

@@ -4,13 +4,32 @@
  * Two providers on this machine live through the same half minute. The official `openai` client asks both, ten times a
  * second: one through `withBreaker` and a ladder of fallbacks, the other bare. Every figure at the end comes from the
  * providers' journals and from the callers themselves. Then the same for streamed answers that break off inside a 200.
+ *
+ * `npm run demo -- --page` serves the live page of its circuits meanwhile, and on a terminal until Ctrl-C.
  */
 import { Clock, Duration, Effect, Fiber, Schedule, Stream } from "effect"
 import { Breaker, CallWindow, Fallback, TripPolicy, withBreaker } from "effect-breaker"
 import { FakeProvider, Fault } from "effect-breaker/testing"
 import OpenAI from "openai"
+import * as Page from "./demo/page.ts"
 import * as Report from "./demo/report.ts"
 import * as Streams from "./demo/streams.ts"
+
+const usage = `usage: npm run demo [-- --page]
+
+  --page   serves the live page of its circuits meanwhile; on a terminal it stays until Ctrl-C
+  --help   shows this`
+
+const flags = process.argv.slice(2)
+const unknown = flags.find((flag) => flag !== "--page" && flag !== "--help")
+if (unknown !== undefined) {
+  console.error(`unknown: ${unknown}\n${usage}`)
+  process.exit(2)
+}
+if (flags.includes("--help")) {
+  console.log(usage)
+  process.exit(0)
+}
 
 const outage = (name: string, seconds: number, fault: Fault.Fault): FakeProvider.Phase => ({
   name,
@@ -101,7 +120,19 @@ const program = Effect.gen(function*() {
   ))
 })
 
-await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(OpenAiBreaker)))
+const both = Effect.gen(function*() {
+  yield* Effect.scoped(program)
+  console.log("\n── streamed answers: a model that breaks off inside a 200, and another that takes over ──")
+  console.log(yield* Streams.play)
+})
 
-console.log("\n── streamed answers: a model that breaks off inside a 200, and another that takes over ──")
-console.log(await Effect.runPromise(Streams.play))
+const withPage = Effect.gen(function*() {
+  const address = yield* Page.serve
+  console.log(`The live page of it all: ${address}\n`)
+  yield* both
+  const stays = process.stdout.isTTY
+  console.log(`\nThe live page of it all: ${address}${stays ? " (until Ctrl-C)" : ""}`)
+  if (stays) yield* Page.interrupted
+})
+
+await Effect.runPromise((flags.includes("--page") ? withPage : both).pipe(Effect.provide(OpenAiBreaker), Effect.scoped))

@@ -13,7 +13,8 @@ const problems = []
 
 const filesIn = (folder, extension) =>
   fs.existsSync(folder)
-    ? fs.readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(extension)).toSorted()
+    ? fs.readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(extension))
+      .toSorted()
       .map((name) => path.join(folder, name))
     : []
 

@@ -58,7 +58,7 @@ const options = ["--ignoreConfig", "--noEmit", "--strict", "--module", "nodenext
 check("types of every subpath", problemOf(tool("tsc"), [...options, "consumer.ts"], project))
 
 // of every built file: dist/X.js, X.js and X, none of which the exports map lists
-const unlisted = fs.readdirSync(path.join(installed, "dist"), { recursive: true })
+const unlisted = fs.readdirSync(path.join(installed, "dist"), { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".js"))
   .flatMap((name) => [`dist/${name}`, name, name.replace(/\.js$/, "")])
   .map((name) => `${manifest.name}/${name.replaceAll(path.sep, "/")}`)

@@ -1,10 +1,17 @@
-// Takes the built library through one life of a circuit, as a program that depends on it would. Plain JavaScript, so
-// that any Node runs it.
-import { Effect, Stream } from "effect"
+// Takes the built library through one life of a circuit, as a program that depends on it would, and through every
+// subpath. Plain JavaScript, so that any Node runs it.
+import { NodeHttpServer } from "@effect/platform-node"
+import { Context, Effect, Layer, Logger, Metric, Stream } from "effect"
 import { Breaker, TripPolicy } from "effect-breaker"
+import { CircuitControl, CircuitReader, Registry } from "effect-breaker/control"
+import { Dashboard } from "effect-breaker/dashboard"
 import { LlmBreaker, LlmOutcome, LlmStream, PartReader } from "effect-breaker/llm"
+import { BreakerLog, BreakerMetrics } from "effect-breaker/metrics"
 import { FakeProvider, Fault } from "effect-breaker/testing"
+import { HttpRouter, HttpServer } from "effect/http"
+import { PrometheusMetrics } from "effect/observability"
 import assert from "node:assert/strict"
+import { createServer } from "node:http"
 
 const program = Effect.gen(function*() {
   const breaker = yield* Breaker.make({
@@ -64,6 +71,95 @@ const streamed = Effect.gen(function*() {
   assert.equal(LlmOutcome.fromHttp({ status: 529 }).kind, "overloaded")
 })
 
-await Effect.runPromise(Effect.scoped(program))
-await Effect.runPromise(Effect.scoped(streamed))
+// Through being steered: held open by an operator, let go, and put under other settings.
+const steered = Effect.gen(function*() {
+  const breaker = yield* Breaker.make({ name: "steered" })
+  const works = breaker.execute(Effect.succeed("answer"))
+  const control = yield* CircuitControl.make
+  const reader = yield* CircuitReader.make
+  const which = { names: ["steered"] }
+
+  assert.equal(yield* control.isolate(which, { for: "1 hour", note: "bad deploy", by: "ada" }), 1)
+  const refused = yield* Effect.flip(works)
+  assert.deepEqual([refused.reason, refused.cause.note, refused.cause.by], ["Isolated", "bad deploy", "ada"])
+  assert.deepEqual((yield* reader.circuits).map(({ name, state }) => [name, state]), [["steered", "Isolated"]])
+  assert.equal(yield* control.release(which), 1)
+  assert.equal(yield* works, "answer")
+
+  assert.equal(yield* control.configure({ all: true }, { tripPolicy: TripPolicy.consecutive(1) }), 1)
+  yield* Effect.ignore(breaker.execute(Effect.fail("overloaded")))
+  assert.equal((yield* reader.snapshots)[0].state, "Open")
+})
+
+// Through being counted and logged.
+const counted = Effect.gen(function*() {
+  const lines = []
+  const loggers = Logger.layer([Logger.make(({ message }) => lines.push(String(message)))])
+  yield* Effect.scoped(Effect.gen(function*() {
+    yield* Layer.build(Layer.merge(BreakerMetrics.layer(), Layer.provide(BreakerLog.layer(), loggers)))
+    const breaker = yield* Breaker.make({ name: "counted", tripPolicy: TripPolicy.consecutive(1) })
+    yield* breaker.execute(Effect.succeed("answer"))
+    for (let i = 0; i < 3; i++) yield* Effect.ignore(breaker.execute(Effect.fail("overloaded")))
+    const series = (yield* PrometheusMetrics.format()).split("\n")
+    for (
+      const line of [
+        `effect_breaker_state{circuit="counted"} 2`,
+        `effect_breaker_calls_total{circuit="counted",outcome="success"} 1`,
+        `effect_breaker_calls_total{circuit="counted",outcome="failure"} 1`,
+        `effect_breaker_refusals_total{circuit="counted",reason="open"} 2`,
+        `effect_breaker_call_duration_seconds_count{circuit="counted"} 2`
+      ]
+    ) assert.ok(series.includes(line), `${line} is not in\n${series.join("\n")}`)
+  }))
+  assert.deepEqual(lines, [`Circuit "counted" opened for 1 minute: 1 failure in a row (limit 1).`])
+})
+
+// Through being watched, and steered, over a real socket.
+const watched = Effect.gen(function*() {
+  const breaker = yield* Breaker.make({ name: "watched", tripPolicy: TripPolicy.consecutive(1) })
+  yield* Effect.ignore(breaker.execute(Effect.fail("overloaded")))
+  const routes = Dashboard.layer({ title: "smoke", control: { guard: Effect.succeed("ada") } })
+  const context = yield* Layer.build(
+    HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
+      Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
+    )
+  )
+  const url = `${HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)}/breakers`
+  // No connection is kept: the server would wait for it when it stops.
+  const headers = { connection: "close" }
+  const ask = (path, options) => Effect.promise(() => fetch(url + path, { headers, ...options }))
+
+  const page = yield* ask("/")
+  assert.equal(page.status, 200)
+  assert.match(yield* Effect.promise(() => page.text()), /<div id="page">.*<script>/s)
+  const snapshot = yield* Effect.flatMap(ask("/snapshot.json"), (response) => Effect.promise(() => response.json()))
+  assert.deepEqual(
+    [snapshot.title, snapshot.circuits.map(({ name, state }) => [name, state])],
+    ["smoke", [["watched", "Open"]]]
+  )
+  const events = yield* ask("/events")
+  assert.equal(events.headers.get("content-type"), "text/event-stream")
+  yield* Effect.promise(() => events.body.cancel())
+
+  const order = (more) =>
+    ask("/control", {
+      method: "POST",
+      headers: { ...headers, "content-type": "application/json", ...more },
+      body: JSON.stringify({ ids: [snapshot.circuits[0].id], order: "reset" })
+    })
+  assert.equal((yield* order()).status, 403)
+  assert.equal((yield* order({ "x-effect-breaker": "control" })).status, 200)
+  assert.equal(yield* breaker.execute(Effect.succeed("answer")), "answer")
+})
+
+// Each with circuits and series of its own.
+const alone = (self) =>
+  Effect.runPromise(
+    Effect.scoped(self).pipe(
+      Effect.provideService(Registry.Current, new Registry.Registry()),
+      Effect.provideService(Metric.MetricRegistry, new Map())
+    )
+  )
+
+for (const each of [program, streamed, steered, counted, watched]) await alone(each)
 console.log(`smoke test passed on Node ${process.versions.node}`)

@@ -44,7 +44,8 @@ export { Snapshot } from "./Snapshot.ts"
  * **Details**
  *
  * Settle it once, with what the work said. A second settle does nothing, and so does one in a later period. A permit that
- * is never settled stays in flight; as a probe it fails when its lease is over.
+ * is never settled stays in flight; as a probe it fails when its lease is over. `measured` tells the metrics what was
+ * measured of an answer, where there are any.
  *
  * @category models
  * @since 0.1.0
@@ -61,6 +62,7 @@ export interface Permit {
     exit: Exit.Exit<A, E>,
     options?: { readonly classify?: Classify<A, E> | undefined }
   ) => Effect.Effect<void>
+  readonly measured?: ((figures: Circuit.Figures) => void) | undefined
 }
 
 /**
@@ -97,7 +99,8 @@ export interface State {
  * - `state` and `snapshot` read, and move nothing. `events` tells a slow reader the newest 256.
  * - `isolate` refuses every call until `release`, or for a while: then the circuit goes on in the state that was
  *   interrupted, an opening with what is left of it. `release` closes it; `reset` closes the circuit and forgets its
- *   openings; `trip` opens it by hand; `setMode` changes whether refusals are carried out.
+ *   openings; `trip` opens it by hand; `setMode` changes whether refusals are carried out. `release` and `reset` are effects
+ *   as they stand, and say nobody's name: where that matters give the order through `CircuitControl`.
  *
  * @category models
  * @since 0.1.0
@@ -113,22 +116,40 @@ export interface Breaker {
   readonly isolate: (options?: string | IsolateOptions) => Effect.Effect<void>
   readonly release: Effect.Effect<void>
   readonly reset: Effect.Effect<void>
-  readonly trip: (
-    options?: { readonly openFor?: Duration.Input | undefined; readonly note?: string | undefined }
-  ) => Effect.Effect<void>
-  readonly setMode: (mode: Circuit.Mode) => Effect.Effect<void>
+  readonly trip: (options?: TripOptions) => Effect.Effect<void>
+  readonly setMode: (mode: Circuit.Mode, reason?: Reason) => Effect.Effect<void>
 }
 
 /**
- * How a breaker is isolated: why (`note`), by whom, and `for` how long; without that, until it is released.
+ * Why an order is given (`note`), and by whom: told in the events and in the log, and in the cause of an isolation and an
+ * opening.
  *
  * @category models
  * @since 0.1.0
  */
-export interface IsolateOptions {
+export interface Reason {
   readonly note?: string | undefined
   readonly by?: string | undefined
+}
+
+/**
+ * How a breaker is isolated: why, by whom, and `for` how long; without that, until it is released.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface IsolateOptions extends Reason {
   readonly for?: Duration.Input | undefined
+}
+
+/**
+ * How a breaker is opened by hand: why, by whom, and for how long (`openFor`, by default its `tripDuration`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TripOptions extends Reason {
+  readonly openFor?: Duration.Input | undefined
 }
 
 /**
@@ -362,6 +383,7 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
       })
     return {
       answered: Effect.sync(() => this.answer(call, call.now())),
+      measured: (figures) => this.meter?.measured?.(figures),
       settle: (outcome) => settle(Exit.void, () => outcome),
       settleExit: (exit, options) => settle(exit, (options?.classify ?? this.settings.classify) as Classify)
     }
@@ -421,20 +443,26 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
   }
 
   get trip(): Breaker["trip"] {
-    return ({ note, openFor } = {}) =>
+    return ({ openFor, ...said } = {}) =>
       this.command({
         _tag: "Trip",
-        note,
+        ...said,
         openFor: Setting.millisOf("Breaker.trip", "openFor", openFor)
       })
   }
 
   get setMode(): Breaker["setMode"] {
-    return (mode) => this.command({ _tag: "SetMode", mode: Setting.option("Breaker.setMode", "mode", Mode, mode) })
+    return (mode, said) =>
+      this.command({ _tag: "SetMode", ...said, mode: Setting.option("Breaker.setMode", "mode", Mode, mode) })
   }
 
-  refused(refusal: Circuit.Refusal, fiber: AnyFiber): Exit.Exit<never, CircuitRejected.CircuitRejected> {
+  refused(
+    refusal: Circuit.Refusal,
+    fiber: AnyFiber,
+    meter = this.meter
+  ): Exit.Exit<never, CircuitRejected.CircuitRejected> {
     const error = this.errorOf(refusal)
+    meter?.saved?.()
     if (this.group.current !== undefined) this.emit({ _tag: "Rejected", error })
     Trace.refused(fiber, this, error)
     return Exit.fail(error)

@@ -24,11 +24,15 @@ export type Classify<A = unknown, E = unknown> = (exit: Exit.Exit<A, E>) => Outc
 
 /**
  * Where a breaker leaves what it heard of a call, for whoever stands around it and has to tell a provider's failure from
- * a caller's mistake.
+ * a caller's mistake; and where a ladder counts what it served, for it may be a part of what the one around it serves.
  *
  * @internal
  */
-export type Heard = { outcome: Outcome.Outcome | undefined } | undefined
+export type Heard = {
+  outcome: Outcome.Outcome | undefined
+  /** Without it nobody counts. */
+  count?: ((from: string) => void) | undefined
+} | undefined
 
 /** @internal */
 export const Heard = /*#__PURE__*/ Context.Reference<Heard>(

@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { monotonic } from "./Breaker.ts"
 import { CircuitRejected } from "./CircuitRejected.ts"
-import { Heard, ladders } from "./Classify.ts"
+import { Heard, isInterrupted, ladders } from "./Classify.ts"
 import * as Setting from "./internal/Setting.ts"
 import type * as Outcome from "./Outcome.ts"
 import * as Registry from "./Registry.ts"
@@ -252,18 +252,26 @@ export const withFallback =
   > =>
     Effect.withFiber((fiber) => {
       const outer = fiber.getRef(Heard)
-      const heard: { outcome: Outcome.Outcome | undefined } = { outcome: undefined }
+      const tell = outer === undefined ? fiber.getRef(Registry.Current).served : outer.count
+      let counted = false
+      const heard: NonNullable<Heard> = {
+        outcome: undefined,
+        count: tell && ((from) => {
+          counted = true
+          tell(from)
+        })
+      }
       // A count that an interrupt left behind costs others a look, no more.
       ladders.running++
-      const call = Effect.onExitPrimitive(Effect.provideService(self, Heard, heard), () => {
+      const call = Effect.onExitPrimitive(self, () => {
         ladders.running--
+        // What a rung's own ladders serve is a part of this one's answer.
+        heard.count = undefined
         return undefined
       })
-      const { served: tell } = fiber.getRef(Registry.Current)
       const answer = Effect.flatMap(
         Effect.exit(call),
         (exit): Effect.Effect<Served<unknown, E>, E, unknown> => {
-          if (outer !== undefined) outer.outcome = heard.outcome
           if (Exit.isFailure(exit)) {
             return climbsDown(exit.cause, heard.outcome) ? climb(rungs, exit.cause) : Effect.failCause(exit.cause)
           }
@@ -273,7 +281,11 @@ export const withFallback =
           return Effect.andThen(Effect.forEach(rungs, ({ learn }) => learn?.(exit.value) ?? Effect.void), served)
         }
       )
-      return tell === undefined ? answer : Effect.tap(answer, ({ from }) => Effect.sync(() => tell(from)))
+      return Effect.onExitPrimitive(Effect.provideService(answer, Heard, heard), (exit) => {
+        if (outer !== undefined && !isInterrupted(exit)) outer.outcome = heard.outcome
+        if (Exit.isSuccess(exit) && (exit.value.from !== "primary" || !counted)) tell?.(exit.value.from)
+        return undefined
+      })
     }) as never
 
 /**

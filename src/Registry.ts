@@ -37,7 +37,8 @@ export class Registry {
   meterOf: ((circuit: Named) => Circuit.Meter | undefined) | undefined = undefined
   /** @internal Told where each answer of a ladder of fallbacks came from. */
   served?: ((from: string) => void) | undefined
-  private refs = new Set<WeakRef<Source>>()
+  /** @internal */
+  readonly refs = new Set<WeakRef<Source>>()
   private sweepAt = 16
 
   /** @internal */

@@ -271,7 +271,8 @@ export interface Figures {
  *
  * `settled` is told of every call that comes home, those too that come too late to count: its outcome, and how long it took
  * (`undefined` where its beginning is not known). `probed` is told whether a probe passed, and `measured` what was measured
- * of an answer, where the call was one of a language model.
+ * of an answer, where the call was one of a language model. `saved` is told by the service, not by the machine, of each call
+ * that was refused: at the circuit whose answers such calls are measured at, whichever refused.
  *
  * **Gotchas**
  *
@@ -286,6 +287,7 @@ export interface Meter {
   refused(reason: Refusal["reason"], spared: boolean): void
   probed(passed: boolean): void
   measured?(figures: Figures): void
+  saved?(): void
 }
 
 /**

@@ -152,10 +152,22 @@ describe("Event", () => {
       yield* TestClock.setTime(noon)
       const breaker = yield* make()
       const heard = yield* listen(breaker)
-      yield* breaker.isolate({ note: "migration", by: "ada", for: "1 minute" })
+      const said = { note: "migration", by: "ada" }
+      yield* breaker.isolate({ ...said, for: "1 minute" })
+      yield* breaker.release
+      yield* breaker.trip({ ...said, openFor: "1 minute" })
+      assert.deepInclude((yield* breaker.state).cause, { rule: "manual", ...said })
+      yield* breaker.setMode("observe", said)
       yield* settled
 
-      assert.deepInclude(heard[1], { _tag: "Commanded", command: "Isolate", note: "migration", by: "ada", at: noon })
+      const orders = heard.filter((event) => event._tag === "Commanded")
+      const told = { _tag: "Commanded", circuit: "openai", at: noon, mode: undefined, ...said }
+      assert.deepStrictEqual<ReadonlyArray<unknown>>(orders, [
+        { ...told, command: "Isolate" },
+        { ...told, command: "Release", note: undefined, by: undefined },
+        { ...told, command: "Trip" },
+        { ...told, command: "SetMode", mode: "observe" }
+      ])
     }))
 
   it.effect("tells a change of mode", () =>

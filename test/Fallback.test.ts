@@ -156,6 +156,19 @@ describe("Fallback", () => {
         })
       ))
 
+    it.effect("goes by the ladder inside that came home, not by one that it was given up for", () =>
+      guarded((breaker) =>
+        Effect.gen(function*() {
+          const inner = (call: Primary) => Effect.asVoid(breaker.execute(call).pipe(withFallback(cached<string>())))
+          const mistake = Effect.asVoid(
+            breaker.execute(down, { classify: () => Outcome.ignored }).pipe(withFallback(cached<string>()))
+          )
+          const first = Effect.raceFirst(inner(Effect.never), Effect.andThen(Effect.yieldNow, mistake))
+
+          assert.deepStrictEqual<unknown>(yield* Effect.exit(first.pipe(withFallback(sorry))), Exit.fail("down"))
+        })
+      ))
+
     it.effect("goes by the last try where the call is tried again inside", () =>
       guarded(() =>
         Effect.gen(function*() {

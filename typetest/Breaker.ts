@@ -127,6 +127,20 @@ Breaker.layerConfig({
   halfOpen: { successes: Config.Int("N") }
 })
 
+// Orders that take something say who gives them; the others are effects as they stand.
+export const orders = [
+  breaker.isolate(),
+  breaker.isolate("bad deploy"),
+  breaker.isolate({ note: "bad deploy", by: "ada", for: "1 minute" }),
+  breaker.trip(),
+  breaker.trip({ note: "drill", by: "ada", openFor: "1 minute" }),
+  breaker.setMode("observe"),
+  breaker.setMode("observe", { note: "drill", by: "ada" }),
+  breaker.release,
+  breaker.reset
+]
+same<typeof orders, Array<Effect.Effect<void>>>()
+
 // State and events are told apart by their tags.
 export const stageOf = (state: Breaker.State): "Probing" | "Ramping" | undefined =>
   state._tag === "HalfOpen" ? state.stage : undefined
@@ -165,5 +179,7 @@ breaker.execute(call, { key: "large" })
 export const unprovided: Effect.Effect<Answer, Down | CircuitRejected, Model> = call.pipe(withBreaker)
 // @ts-expect-error a refusal is among the errors
 export const unrefused: Effect.Effect<Answer, Down, Model> = breaker.execute(call)
+// @ts-expect-error no such reason
+breaker.setMode("observe", { why: "drill" })
 // @ts-expect-error a snapshot is read-only
 export const write = (snapshot: Breaker.Snapshot) => snapshot.failures = 0

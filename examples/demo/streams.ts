@@ -1,5 +1,5 @@
 /** The second act: streamed answers that begin with a 200 and then break off, seen by the breaker, answered by another model. */
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Fiber, Layer, Stream } from "effect"
 import { Breaker, TripPolicy } from "effect-breaker"
 import { LlmStream, PartReader } from "effect-breaker/llm"
 import { FakeProvider, Fault } from "effect-breaker/testing"
@@ -62,8 +62,7 @@ const guarded = (large: FakeProvider.FakeProvider, small: FakeProvider.FakeProvi
     return fate(textOf(stream), () => whose)
   })
 
-/** Plays it, with a breaker and without, and gives the table. */
-export const play = Effect.gen(function*() {
+const sides = Effect.gen(function*() {
   const small = yield* FakeProvider.make({ script: [{ for: "Infinity", ...words }] })
   const providers = yield* Effect.all([FakeProvider.make({ script, seed: 2 }), FakeProvider.make({ script, seed: 2 })])
   const [withBreaker, without] = yield* Effect.all([
@@ -86,12 +85,13 @@ export const play = Effect.gen(function*() {
     ["broken off, and the caller knows", count(withBreaker, "error"), count(without, "error")],
     ["broken off, and taken for a whole answer", count(withBreaker, "unseen"), count(without, "unseen")]
   ])
-}).pipe(
-  Effect.scoped,
-  Effect.provide(Breaker.layer({
-    name: "large",
-    tripPolicy: TripPolicy.consecutive(3),
-    openDuration: "500 millis",
-    halfOpen: { successes: 2 }
-  }))
-)
+}).pipe(Effect.scoped)
+const LargeBreaker = Breaker.layer({
+  name: "large",
+  tripPolicy: TripPolicy.consecutive(3),
+  openDuration: "500 millis",
+  halfOpen: { successes: 2 }
+})
+
+/** Plays it, with a breaker and without, and gives the table. Its circuit is there until the scope ends. */
+export const play = Effect.flatMap(Layer.build(LargeBreaker), (breaker) => Effect.provide(sides, breaker))

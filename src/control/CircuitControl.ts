@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import type * as Breaker from "../Breaker.ts"
 import { BreakerMapImpl } from "../BreakerMap.ts"
 import type * as Circuit from "../Circuit.ts"
@@ -15,7 +16,7 @@ import * as Setting from "../internal/Setting.ts"
 import * as Registry from "../Registry.ts"
 import { Mode, type Options, settings as checked } from "../Settings.ts"
 import type { Snapshot } from "../Snapshot.ts"
-import { all, readingOf } from "./CircuitReader.ts"
+import { all, idOf } from "./CircuitReader.ts"
 import { replan } from "./Replan.ts"
 import { revise } from "./Revisions.ts"
 
@@ -33,15 +34,12 @@ export type Selection =
   | { readonly where: (circuit: Snapshot) => boolean }
 
 /**
- * Why an order is given, and by whom: told in the events, in the cause of an isolation, in the log.
+ * Why an order is given, and by whom: told in the events, in the log, and in the cause of an isolation and an opening.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Reason {
-  readonly note?: string | undefined
-  readonly by?: string | undefined
-}
+export type Reason = Breaker.Reason
 
 /**
  * The settings that can change while a circuit runs. What is not named stays; `undefined` brings the default back.
@@ -67,8 +65,8 @@ export type Revision = Omit<Options, "name" | "mode">
  *
  * **Gotchas**
  *
- * All but `configure` reach the circuits that are there now. Throws a `RangeError` for a bad setting, before any circuit
- * has changed.
+ * All but `configure` reach the circuits that are there now. Throws a `RangeError` for a bad setting or selection, before
+ * any circuit has changed.
  *
  * @category models
  * @since 0.1.0
@@ -139,6 +137,28 @@ export const layer: Layer.Layer<CircuitControl> = /*#__PURE__*/ Layer.effect(Cir
 
 const where = (method: string) => `CircuitControl.${method}`
 
+const areTexts = (value: unknown): boolean => Array.isArray(value) && value.every((each) => typeof each === "string")
+
+// Orders may come from afar, as JSON that was believed: what names nobody must not be for all.
+const isSelection = (which: unknown): boolean =>
+  typeof which === "object" && which !== null && ("where" in which
+    ? typeof which.where === "function"
+    : "all" in which
+    ? which.all === true
+    : "names" in which
+    ? areTexts(which.names)
+    : "ids" in which && areTexts(which.ids))
+
+const Checked = /*#__PURE__*/ Schema.Struct({
+  which: /*#__PURE__*/ Setting.setting("{ all: true }, { names }, { ids } or { where }", isSelection),
+  note: /*#__PURE__*/ Schema.optional(Setting.text),
+  by: /*#__PURE__*/ Schema.optional(Setting.text)
+})
+
+const check = (method: keyof CircuitControl, which: Selection, { by, note }: Reason): void => {
+  Setting.enforce(where(method), Checked, { which, note, by })
+}
+
 class CircuitControlImpl implements CircuitControl {
   readonly #registry: Registry.Registry
   constructor(registry: Registry.Registry) {
@@ -147,29 +167,42 @@ class CircuitControlImpl implements CircuitControl {
 
   get isolate(): CircuitControl["isolate"] {
     return (which, { for: lasts, ...reason } = {}) =>
-      this.command(which, { _tag: "Isolate", ...reason, for: Setting.millisOf(where("isolate"), "for", lasts) })
+      this.command("isolate", which, {
+        _tag: "Isolate",
+        ...reason,
+        for: Setting.millisOf(where("isolate"), "for", lasts)
+      })
   }
 
   get release(): CircuitControl["release"] {
-    return (which, reason) => this.command(which, { _tag: "Release", ...reason })
+    return (which, reason) => this.command("release", which, { _tag: "Release", ...reason })
   }
 
   get reset(): CircuitControl["reset"] {
-    return (which, reason) => this.command(which, { _tag: "Reset", ...reason })
+    return (which, reason) => this.command("reset", which, { _tag: "Reset", ...reason })
   }
 
   get trip(): CircuitControl["trip"] {
     return (which, { openFor, ...reason } = {}) =>
-      this.command(which, { _tag: "Trip", ...reason, openFor: Setting.millisOf(where("trip"), "openFor", openFor) })
+      this.command("trip", which, {
+        _tag: "Trip",
+        ...reason,
+        openFor: Setting.millisOf(where("trip"), "openFor", openFor)
+      })
   }
 
   get setMode(): CircuitControl["setMode"] {
     return (which, mode, reason) =>
-      this.command(which, { _tag: "SetMode", ...reason, mode: Setting.option(where("setMode"), "mode", Mode, mode) })
+      this.command("setMode", which, {
+        _tag: "SetMode",
+        ...reason,
+        mode: Setting.option(where("setMode"), "mode", Mode, mode)
+      })
   }
 
   get configure(): CircuitControl["configure"] {
     return (which, revision, { by, note } = {}) => {
+      check("configure", which, { by, note })
       checked(revision, where("configure"))
       return Effect.flatMap(this.select(which), (circuits) =>
         Effect.withFiberSucceed((fiber) => {
@@ -194,7 +227,12 @@ class CircuitControlImpl implements CircuitControl {
     }
   }
 
-  private command(which: Selection, order: Circuit.Command): Effect.Effect<number> {
+  private command(
+    method: keyof CircuitControl,
+    which: Selection,
+    order: Circuit.Command & Reason
+  ): Effect.Effect<number> {
+    check(method, which, order)
     return Effect.flatMap(
       this.select(which),
       (circuits) =>
@@ -208,11 +246,10 @@ class CircuitControlImpl implements CircuitControl {
       if ("where" in which) {
         return Effect.filter(circuits, (circuit) => Effect.map(circuit.snapshot, which.where))
       }
-      const names = new Set("names" in which ? which.names : [])
-      const ids = new Set("ids" in which ? which.ids : [])
-      return Effect.succeed(
-        circuits.filter((circuit) => "all" in which || names.has(circuit.name) || ids.has(readingOf(circuit).id))
-      )
+      if ("all" in which) return Effect.succeed(circuits)
+      const wanted = new Set<string | undefined>("names" in which ? which.names : which.ids)
+      const calledOf = "names" in which ? ({ name }: Breaker.BreakerImpl) => name : idOf
+      return Effect.succeed(circuits.filter((circuit) => wanted.has(calledOf(circuit))))
     })
   }
 }

@@ -8,7 +8,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import type * as Breaker from "../Breaker.ts"
 import type * as Circuit from "../Circuit.ts"
 import { type Event, eventsOf } from "../Event.ts"
@@ -38,14 +38,17 @@ export interface Reading {
  *
  * **Details**
  *
- * `circuits` are those that are there now, in the order in which their breakers and maps were made. `events` tells what
- * happens at any of them, but for single refusals, which snapshots count: a slow reader gets the newest 256.
+ * `circuits` are those that are there now, in the order in which their breakers and maps were made. `each` gives them one
+ * by one and lets others run after every 500, for a program with very many: a circuit that is there all the while comes
+ * once, and one that is made or let go of meanwhile may come or not. `events` tells what happens at any of them, but for
+ * single refusals, which snapshots count: a slow reader gets the newest 256.
  *
  * @category models
  * @since 0.1.0
  */
 export interface CircuitReader {
   readonly circuits: Effect.Effect<ReadonlyArray<Reading>>
+  readonly each: Stream.Stream<Reading>
   readonly snapshots: Effect.Effect<ReadonlyArray<Snapshot>>
   readonly events: Stream.Stream<Event & { readonly id: string }>
 }
@@ -106,6 +109,17 @@ export const all = function*(registry: Registry.Registry): Generator<Breaker.Bre
   for (const source of registry.sources()) yield* source.circuits() as Iterable<Breaker.BreakerImpl>
 }
 
+/** How many readings are made before others get their turn. */
+const SLICE = 500
+
+// A map moves a circuit that is used to its end, where it would come once more, and for ever. To copy the references of
+// a hundred thousand takes half a millisecond; to look at what they refer to takes a hundred times as long.
+const oneByOne = function*(registry: Registry.Registry): Generator<Reading> {
+  for (const ref of Array.from(registry.refs)) {
+    for (const circuit of Array.from(ref.deref()?.circuits() ?? [])) yield readingOf(circuit as Breaker.BreakerImpl)
+  }
+}
+
 // Not the breaker itself: that can be ordered about.
 class ReadingImpl implements Reading {
   readonly id: string
@@ -138,6 +152,9 @@ export const readingOf = (breaker: Breaker.BreakerImpl): Reading => {
   return reading
 }
 
+/** @internal The id of a circuit, if any reader ever gave it one: a look at all circuits need not make them. */
+export const idOf = (breaker: Breaker.BreakerImpl): string | undefined => known.get(breaker)?.id
+
 class CircuitReaderImpl implements CircuitReader {
   readonly #registry: Registry.Registry
   constructor(registry: Registry.Registry) {
@@ -146,6 +163,12 @@ class CircuitReaderImpl implements CircuitReader {
 
   get circuits(): CircuitReader["circuits"] {
     return Effect.sync(() => Array.from(all(this.#registry), readingOf))
+  }
+
+  get each(): CircuitReader["each"] {
+    return Stream.suspend(() => Stream.fromIterable(oneByOne(this.#registry), { chunkSize: SLICE })).pipe(
+      Stream.mapArrayEffect((slice) => Effect.as(Effect.yieldNow, slice))
+    )
   }
 
   get snapshots(): CircuitReader["snapshots"] {

@@ -37,7 +37,8 @@ export type { BeatView, CircuitView, HappeningView, OrderView, PageView, PointVi
  * **Details**
  *
  * A failure that is a response, or knows how to become one (`HttpServerRespondable`), is the answer: a 401 that asks who it
- * is, or the way to the login. Any other failure is answered with 403, and without a word of what it says.
+ * is, or the way to the login. Any other failure is answered with 403, and without a word of what it says. So is `false`, and
+ * a name that is empty.
  *
  * @category models
  * @since 0.1.0
@@ -84,6 +85,8 @@ export interface Options<E = never, R = never, CE = never, CR = never> {
  * It shows the circuits of the registry that is current where the layer is built: of the whole process, unless the program
  * provides another. Without a `guard` whoever can reach the path sees the names of all circuits.
  *
+ * Throws a `RangeError` at once for a bad setting. The layer dies where the router has something at `path` already.
+ *
  * **Example** (Serving the page)
  *
  * ```ts
@@ -121,7 +124,7 @@ export const layer = <E = never, R = never, CE = never, CR = never>(
 > => {
   const { control, guard, messages = false, path = "/breakers", title = "Circuits" } = options
   const { circuits = 500, every = "2 seconds", viewers = 100 } = options
-  Setting.enforce("Dashboard.layer", Checked, { circuits, every, path, viewers })
+  Setting.enforce(where, Checked, { circuits, control, every, guard, messages, path, title, viewers })
   return HttpRouter.use((router) =>
     Effect.gen(function*() {
       const reader = yield* CircuitReader.make
@@ -138,7 +141,9 @@ export const layer = <E = never, R = never, CE = never, CR = never>(
       const read = (answer: Handler): Effect.Effect<HttpServerResponse.HttpServerResponse, never, Asking | R> =>
         guard === undefined ? asked(answer) : guarded(guard, () => asked(answer))
 
-      yield* router.add("GET", base === "" ? "/" : base as HttpRouter.PathInput, read(pageOrWay))
+      yield* router.add("GET", base === "" ? "/" : base as HttpRouter.PathInput, read(pageOrWay)).pipe(
+        Effect.catchDefect((cause) => Effect.die(new Error(taken(base), { cause })))
+      )
       // A router may be told to tell the two apart. All others say that they have it already.
       yield* router.add("GET", at(""), read(pageOrWay)).pipe(Effect.catchDefect(() => Effect.void))
       yield* router.add("GET", at("snapshot.json"), read(() => Effect.map(follower.page, json)))
@@ -151,7 +156,10 @@ export const layer = <E = never, R = never, CE = never, CR = never>(
           asked((request) => {
             const why = Order.foreign(request.headers)
             if (why !== undefined) return Effect.succeed(refused(403, why))
-            return guarded(control.guard, (by) => ordered(request, by, reader, steering))
+            return guarded(control.guard, (by) =>
+              typeof by === "string" && by.trim() !== ""
+                ? ordered(request, by, follower, steering)
+                : Effect.succeed(notLet))
           })
         )
       }
@@ -165,13 +173,27 @@ type Asking = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse
 type Handler<R = never> = (request: Asking) => Effect.Effect<Response, never, R>
 
+const where = "Dashboard.layer"
+const taken = (path: string) =>
+  `${where}: the router has something at ${path || "/"} already. Give one of them another path.`
+
 const Checked = /*#__PURE__*/ Schema.Struct({
+  title: Setting.text,
+  messages: Setting.flag,
+  guard: /*#__PURE__*/ Schema.optional(/*#__PURE__*/ Setting.setting<Guard>("an effect", Effect.isEffect)),
+  control: /*#__PURE__*/ Schema.optional(
+    /*#__PURE__*/ Setting.setting<Options["control"]>(
+      "{ guard }, and the guard an effect",
+      (control) => Effect.isEffect(control?.guard)
+    )
+  ),
   circuits: Setting.count,
   viewers: Setting.count,
   every: Setting.positiveDuration,
   path: /*#__PURE__*/ Setting.setting<string>(
     "a path that begins with a slash, without parameters",
-    (path) => typeof path === "string" && /^\/[^*:?#]*$/.test(path)
+    // As a request brings it: what never comes, or is taken for something else, would never be found.
+    (path) => typeof path === "string" && /^\/[^*:?#;%\\\n\r\t]*$/.test(path) && !/\/\.\.?(\/|$)/.test(path)
   )
 })
 
@@ -212,13 +234,13 @@ const guarded = <A, E, R, R2>(
   then: (a: A) => Effect.Effect<Response, never, R2>
 ): Effect.Effect<Response, never, R | R2> =>
   Effect.matchEffect(guard, {
-    onSuccess: then,
+    onSuccess: (a) => a === false ? Effect.succeed(notLet) : then(a),
     onFailure: (error): Effect.Effect<Response> =>
       HttpServerResponse.isHttpServerResponse(error)
         ? Effect.succeed(error)
         : HttpServerRespondable.isRespondable(error)
         ? HttpServerRespondable.toResponse(error)
-        : Effect.succeed(refused(403, "The guard of this page did not let the request pass."))
+        : Effect.succeed(notLet)
   })
 
 const json = (body: Uint8Array | string): Response =>
@@ -232,6 +254,8 @@ const refused = (status: number, error: string, headers?: Readonly<Record<string
     headers: { ...plain, ...headers },
     contentType: "application/json"
   })
+
+const notLet = /*#__PURE__*/ refused(403, "The guard of this page did not let the request pass.")
 
 // The router takes both for the same, but the page's own addresses are relative to the one with the slash. The way there
 // is relative too: a proxy may have put something before it.
@@ -256,7 +280,7 @@ const events = ({ viewers }: Follower.Follower): Handler => (request) =>
 const ordered = (
   request: Asking,
   by: string,
-  reader: CircuitReader.CircuitReader,
+  follower: Follower.Follower,
   control: CircuitControl.CircuitControl
 ): Effect.Effect<Response> =>
   Effect.gen(function*() {
@@ -269,9 +293,9 @@ const ordered = (
       )
     )
     const order = yield* Effect.mapError(Order.decode(body), (issue) => refused(400, issue))
-    const done = yield* Effect.mapError(
-      Order.carryOut(order, by, reader, control),
-      () => refused(404, "None of these circuits is there any more.")
-    )
-    return json(JSON.stringify({ done }))
+    if (order.instance !== undefined && order.instance !== follower.instance) {
+      return refused(409, "These circuits are those of another process, or of this one before it restarted.")
+    }
+    const done = yield* Order.carryOut(order, by, control)
+    return done === 0 ? refused(404, "None of these circuits is there any more.") : json(JSON.stringify({ done }))
   }).pipe(Effect.catch(Effect.succeed))

@@ -4,12 +4,17 @@
  * It looks from outside, at snapshots and events: no call waits for it, and no circuit lives longer because of it. What it
  * keeps is bounded by how many circuits it follows.
  *
+ * A beat reads circuit after circuit, and calls run in between. So each row is of its own moment, and the whole of no one
+ * moment: a circuit that is there during the beat is in it once, as it was then, and what happens to it later in the beat
+ * is the next one's to tell. What is told is of one beat: its rows, its numbers and its happenings change at once.
+ *
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type * as CircuitReader from "../control/CircuitReader.ts"
 import type { Event } from "../Event.ts"
@@ -32,6 +37,8 @@ export interface Options {
 
 /** Follows the circuits of a program. */
 export interface Follower {
+  /** Another one after the program restarted. */
+  readonly instance: string
   /** The whole as of the last beat, as JSON. It is written once for all who ask between two beats. */
   readonly page: Effect.Effect<Uint8Array>
   readonly viewers: Viewers.Viewers
@@ -69,8 +76,7 @@ const HEARTBEAT = 15_000
 const DAY = 24 * 60 * 60 * 1000
 const OPENINGS = 100
 const HAPPENINGS = 200
-/** After so many looks others get their turn; a snapshot takes as long as a hundred looks. */
-const LOOKS = 500
+/** After so many snapshots others get their turn: one takes as long as a hundred looks. */
 const SNAPSHOTS = 20
 
 // It must not hold the circuit: one that the program lets go of would stay because it is watched.
@@ -83,6 +89,18 @@ interface Followed {
   toldAt: number
 }
 
+/** What a beat makes of a circuit. */
+interface Row {
+  readonly id: string
+  readonly known: Followed | undefined
+  readonly view: CircuitView
+  readonly totals: Strip.Totals
+  readonly point: PointView
+  /** Whether those who watch are to be told. */
+  readonly isNew: boolean
+  readonly json: string | undefined
+}
+
 /** What was heard of a circuit since the last beat. */
 interface Heard {
   worst: string
@@ -91,9 +109,9 @@ interface Heard {
 
 class FollowerImpl implements Follower {
   readonly viewers: Viewers.Viewers
+  readonly instance: string
   private readonly reader: CircuitReader.CircuitReader
   private readonly options: Options
-  private readonly instance: string
   private followed = new Map<string, Followed>()
   private heard = new Map<string, Heard>()
   /** What happened since the last beat, and before. */
@@ -104,6 +122,7 @@ class FollowerImpl implements Follower {
   private hidden = 0
   private hiddenTrouble = 0
   private whole: Uint8Array | undefined = undefined
+  private readonly writer = Semaphore.makeUnsafe(1)
 
   constructor(
     reader: CircuitReader.CircuitReader,
@@ -118,7 +137,9 @@ class FollowerImpl implements Follower {
   }
 
   get page(): Effect.Effect<Uint8Array> {
-    return Effect.sync(() => this.whole ??= encoder.encode(JSON.stringify(this.pageView())))
+    return Effect.suspend(() =>
+      this.whole === undefined ? this.writer.withPermit(this.write) : Effect.succeed(this.whole)
+    )
   }
 
   hear(event: Event & { readonly id: string }): void {
@@ -148,81 +169,89 @@ class FollowerImpl implements Follower {
     return Effect.suspend(() => this.take())
   }
 
+  // Whatever it finds, it keeps no more than it needs: all of a hundred thousand circuits may be in trouble.
   private readonly look = Effect.gen({ self: this }, function*() {
     const { circuits: most } = this.options
+    const shown: Array<CircuitReader.Reading> = []
     const trouble: Array<CircuitReader.Reading> = []
     const known: Array<CircuitReader.Reading> = []
     const others: Array<CircuitReader.Reading> = []
-    const circuits = yield* this.reader.circuits
-    for (let i = 0; i < circuits.length; i++) {
-      const circuit = circuits[i]!
-      if (circuit.state !== "Closed") trouble.push(circuit)
-      else if (this.followed.has(circuit.id) || this.heard.has(circuit.id)) known.push(circuit)
-      else if (others.length < most) others.push(circuit)
-      if (i % LOOKS === LOOKS - 1) yield* Effect.yieldNow
-    }
-    // Of too many in trouble those stay that the page shows already.
-    if (trouble.length > most) trouble.sort((a, b) => +this.followed.has(b.id) - +this.followed.has(a.id))
-    const chosen = [...trouble, ...known, ...others].slice(0, most)
-    return {
-      chosen,
-      hidden: circuits.length - chosen.length,
-      hiddenTrouble: Math.max(trouble.length - most, 0)
-    }
+    let all = 0
+    let inTrouble = 0
+    yield* Stream.runForEachArray(this.reader.each, (circuits) =>
+      Effect.sync(() => {
+        all += circuits.length
+        for (const circuit of circuits) {
+          if (circuit.state !== "Closed") {
+            inTrouble++
+            // Of too many in trouble those stay that the page shows already.
+            if (this.followed.has(circuit.id)) shown.push(circuit)
+            else if (trouble.length < most) trouble.push(circuit)
+          } else if (this.followed.has(circuit.id) || this.heard.has(circuit.id)) known.push(circuit)
+          else if (others.length < most) others.push(circuit)
+        }
+      }))
+    const chosen = [...shown, ...trouble, ...known, ...others].slice(0, most)
+    return { chosen, hidden: all - chosen.length, hiddenTrouble: Math.max(inTrouble - most, 0) }
   })
 
   private take(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function*() {
       const { chosen, hidden, hiddenTrouble } = yield* this.look
-      const views: Array<readonly [string, Snapshot]> = []
-      for (const { id, snapshot } of chosen) {
-        views.push([id, yield* snapshot])
-        if (views.length % SNAPSHOTS === 0) yield* Effect.yieldNow
-      }
       const at = yield* Clock.currentTimeMillis
-      const beat = this.close(at, views, hidden, hiddenTrouble)
-      if (beat !== undefined) yield* this.viewers.send(Viewers.frame("beat", JSON.stringify(beat)))
+      // What is heard from here on belongs to the next beat.
+      const { heard, news } = this
+      this.heard = new Map()
+      this.news = []
+      const rows: Array<Row> = []
+      for (const { id, snapshot } of chosen) {
+        rows.push(this.row(id, yield* snapshot, heard.get(id), at))
+        if (rows.length % SNAPSHOTS === 0) yield* Effect.yieldNow
+      }
+      const beat = this.close(at, rows, news, hidden, hiddenTrouble)
+      if (beat !== undefined) yield* this.viewers.send(Viewers.frame("beat", beat))
     })
+  }
+
+  private row(id: string, snapshot: Snapshot, heard: Heard | undefined, at: number): Row {
+    const known = this.followed.get(id)
+    const view = circuitView(id, snapshot, this.openings(known, heard, snapshot, at), this.options.messages)
+    const state = Strip.letterOf(view)
+    const totals = Strip.totalsOf(view)
+    // What a circuit that is new to the page did before is not known, unless it is new altogether.
+    const since = known?.totals ?? (this.sequence >= 0 && this.hidden === 0 ? Strip.nothing : totals)
+    const point = Strip.pointOf(Strip.worse(heard?.worst ?? "c", state), since, totals)
+    const isNew = known === undefined || !Strip.isQuiet(point, state) || isNews(known.told, known.toldAt, view, at)
+    const json = isNew && this.viewers.size() > 0 ? rowJson(view, point) : undefined
+    return { id, known, view, totals, point, isNew, json }
   }
 
   // In one go: whoever fetches the whole gets it as of one beat.
   private close(
     at: number,
-    snapshots: ReadonlyArray<readonly [string, Snapshot]>,
+    rows: ReadonlyArray<Row>,
+    happenings: ReadonlyArray<HappeningView>,
     hidden: number,
     hiddenTrouble: number
-  ): BeatView | undefined {
+  ): string | undefined {
     const isWatched = this.viewers.size() > 0
     const before = this.followed
-    const changed: Array<CircuitView & { readonly point: PointView }> = []
+    const changed: Array<string> = []
     this.followed = new Map()
-    for (const [id, snapshot] of snapshots) {
-      const known = before.get(id)
-      const heard = this.heard.get(id)
-      const view = circuitView(id, snapshot, this.openings(known, heard, snapshot, at), this.options.messages)
-      const state = Strip.letterOf(view)
-      const totals = Strip.totalsOf(view)
-      // What a circuit that is new to the page did before is not known, unless it is new altogether.
-      const since = known?.totals ?? (this.sequence >= 0 && this.hidden === 0 ? Strip.nothing : totals)
-      const point = Strip.pointOf(Strip.worse(heard?.worst ?? "c", state), since, totals)
+    for (const { id, isNew, json, known, point, totals, view } of rows) {
       const followed = known ?? { view, totals, strip: new Strip.Strip(), told: view, toldAt: at }
       followed.view = view
       followed.totals = totals
       followed.strip.add(point)
       this.followed.set(id, followed)
-      const isTold = isWatched &&
-        (known === undefined || !Strip.isQuiet(point, state) || isNews(known.told, known.toldAt, view, at))
-      if (isTold) changed.push({ ...view, point })
+      if (isWatched && isNew) changed.push(json ?? rowJson(view, point))
       // Whoever comes while nobody watches begins with the whole.
-      if (isTold || !isWatched) {
+      if (isNew || !isWatched) {
         followed.told = view
         followed.toldAt = at
       }
     }
-    const happenings = this.news
     this.happenings = [...this.happenings, ...happenings].slice(-HAPPENINGS)
-    this.news = []
-    this.heard = new Map()
     this.hidden = hidden
     this.hiddenTrouble = hiddenTrouble
     this.at = at
@@ -230,7 +259,8 @@ class FollowerImpl implements Follower {
     this.whole = undefined
     if (!isWatched) return undefined
     const gone = [...before.keys()].filter((id) => !this.followed.has(id))
-    return { ...this.header(), circuits: changed, gone, happenings }
+    const rest: Omit<BeatView, "circuits"> = { ...this.header(), gone, happenings }
+    return withCircuits(rest, changed)
   }
 
   private openings(
@@ -239,9 +269,10 @@ class FollowerImpl implements Follower {
     { since, state }: Snapshot,
     now: number
   ): ReadonlyArray<number> {
-    const opened = [...known?.view.opened ?? [], ...heard?.opened ?? []]
-    if (state === "Open" && !opened.includes(since)) opened.push(since)
-    return opened.filter((at) => at > now - DAY).slice(-OPENINGS)
+    // It may be seen before it is heard of.
+    const opened = new Set([...known?.view.opened ?? [], ...heard?.opened ?? []])
+    if (state === "Open") opened.add(since)
+    return [...opened].filter((at) => at > now - DAY).toSorted((a, b) => a - b).slice(-OPENINGS)
   }
 
   private header() {
@@ -249,17 +280,33 @@ class FollowerImpl implements Follower {
     return { instance, sequence, at, hidden, hiddenTrouble: hiddenTrouble > 0 ? hiddenTrouble : undefined }
   }
 
-  private pageView(): PageView {
-    const { control, every, title } = this.options
-    return {
-      ...this.header(),
-      title,
-      every,
-      control,
-      circuits: Array.from(this.followed.values(), ({ strip, view }) => ({ ...view, strip })),
-      happenings: this.happenings
+  // A beat that comes meanwhile changes the strips: then it begins anew, and where beats come faster than it can write, the
+  // last time in one go.
+  private readonly write = Effect.gen({ self: this }, function*() {
+    for (let tries = 3; this.whole === undefined; tries--) {
+      const { followed, sequence } = this
+      const circuits: Array<string> = []
+      for (const { strip, view } of followed.values()) {
+        if (sequence !== this.sequence) break
+        circuits.push(json<PageView["circuits"][number]>({ ...view, strip }))
+        if (circuits.length % SNAPSHOTS === 0 && tries > 1) yield* Effect.yieldNow
+      }
+      if (sequence === this.sequence) this.whole = encoder.encode(withCircuits(this.pageHeader(), circuits))
     }
+    return this.whole
+  })
+
+  private pageHeader(): Omit<PageView, "circuits"> {
+    const { control, every, title } = this.options
+    return { ...this.header(), title, every, control, happenings: this.happenings }
   }
 }
 
 const encoder = /*#__PURE__*/ new TextEncoder()
+
+const json = <A extends object>(value: A): string => JSON.stringify(value)
+
+const rowJson = (view: CircuitView, point: PointView): string => json<BeatView["circuits"][number]>({ ...view, point })
+
+const withCircuits = (rest: object, circuits: ReadonlyArray<string>): string =>
+  `${json(rest).slice(0, -1)},"circuits":[${circuits.join(",")}]}`

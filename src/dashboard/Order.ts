@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import type * as Headers from "effect/http/Headers"
 import * as Schema from "effect/Schema"
 import type * as CircuitControl from "../control/CircuitControl.ts"
-import type * as CircuitReader from "../control/CircuitReader.ts"
 import * as Setting from "../internal/Setting.ts"
 import type { OrderView } from "./View.ts"
 
@@ -53,25 +52,21 @@ export const decode = (body: string): Effect.Effect<OrderView, string> =>
 export const carryOut = (
   order: OrderView,
   by: string,
-  reader: CircuitReader.CircuitReader,
   control: CircuitControl.CircuitControl
-): Effect.Effect<number, "unknown"> =>
-  Effect.flatMap(reader.circuits, (circuits) => {
-    const asked = new Set(order.ids)
-    const which = { ids: circuits.filter(({ id }) => asked.has(id)).map(({ id }) => id) }
-    const reason = { note: order.note, by }
-    if (which.ids.length === 0) return Effect.fail("unknown" as const)
-    switch (order.order) {
-      case "isolate":
-        return control.isolate(which, { ...reason, for: order.for })
-      case "release":
-        return control.release(which, reason)
-      case "reset":
-        return control.reset(which, reason)
-      case "mode":
-        return control.setMode(which, order.mode, reason)
-    }
-  })
+): Effect.Effect<number> => {
+  const which = { ids: order.ids }
+  const reason = { note: order.note, by }
+  switch (order.order) {
+    case "isolate":
+      return control.isolate(which, { ...reason, for: order.for })
+    case "release":
+      return control.release(which, reason)
+    case "reset":
+      return control.reset(which, reason)
+    case "mode":
+      return control.setMode(which, order.mode, reason)
+  }
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -84,6 +79,7 @@ const isOf = (origin: string, host: string): boolean => {
 }
 
 const all = {
+  instance: /*#__PURE__*/ Schema.optional(Schema.String),
   ids: /*#__PURE__*/ Schema.Array(Schema.String).check(/*#__PURE__*/ Schema.isMinLength(1)),
   note: /*#__PURE__*/ Schema.optional(/*#__PURE__*/ Schema.String.check(/*#__PURE__*/ Schema.isMaxLength(LONGEST_NOTE)))
 }

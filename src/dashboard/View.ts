@@ -179,14 +179,19 @@ export interface BeatView {
  *
  * **Details**
  *
- * `for` is milliseconds; without it an isolation has no end. The answer is `{ "done": n }`, how many circuits it reached,
- * or `{ "error": "..." }` with a status of 400, 401, 403 or 404.
+ * `for` is milliseconds; without it an isolation has no end. `instance` is the page's whose `ids` are meant: another one
+ * gets a 409, for with it the same ids may be those of other circuits. The answer is `{ "done": n }`, how many circuits it
+ * reached, or `{ "error": "..." }` with a status of 400, 403, 404, 409 or 413, or what the guard answers.
  *
  * @category models
  * @since 0.1.0
  */
 export type OrderView =
-  & { readonly ids: ReadonlyArray<string>; readonly note?: string | undefined }
+  & {
+    readonly ids: ReadonlyArray<string>
+    readonly instance?: string | undefined
+    readonly note?: string | undefined
+  }
   & (
     | { readonly order: "isolate"; readonly for?: number | undefined }
     | { readonly order: "release" | "reset" }

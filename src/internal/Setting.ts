@@ -15,6 +15,12 @@ export const setting = <A = number>(rule: string, holds: (value: A) => boolean):
     /*#__PURE__*/ Schema.makeFilter((value) => holds(value as A) ? undefined : wrong(rule, value))
   ) as never
 
+/** A text, empty or not. */
+export const text = /*#__PURE__*/ setting<string>("a text", (value) => typeof value === "string")
+
+/** A choice, not what some other value would be taken for. */
+export const flag = /*#__PURE__*/ setting<boolean>("true or false", (value) => typeof value === "boolean")
+
 /** A whole number of at least one. */
 export const count = /*#__PURE__*/ setting(
   "a whole number of at least 1",

@@ -196,7 +196,7 @@ export class LlmPermit implements Permit {
     this.look(one, before)
     if (answer instanceof Circuit.Permit) return undefined
     for (const other of this.asked) if (other.permit !== undefined) this.tell(other, Outcome.ignored)
-    return circuit.refused(answer, fiber)
+    return circuit.refused(answer, fiber, this.subject.circuit.meter)
   }
 
   private tell(one: Asked, outcome: Outcome.Outcome): void {

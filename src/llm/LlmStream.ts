@@ -168,7 +168,8 @@ export const guard: <
  * **Details**
  *
  * As `guard`, but it asks nobody: `admit` does, when the stream starts, and its failure is the refusal. The permit of
- * `breaker.admit` is an admission.
+ * `breaker.admit` is an admission. One that is made of several hands on the `answered` of all, and the `measured` of one:
+ * what it leaves out, its circuits and the metrics are not told.
  *
  * **Example** (One answer, two circuits)
  *
@@ -181,7 +182,9 @@ export const guard: <
  *   const key = yield* Breaker.make({ name: "key" })
  *   const model = yield* Breaker.make({ name: "model" })
  *   const both = Effect.map(Effect.all([key.admit, model.admit]), (permits): LlmStream.Admission => ({
- *     settle: (outcome) => Effect.forEach(permits, (permit) => permit.settle(outcome), { discard: true })
+ *     answered: Effect.forEach(permits, ({ answered }) => answered, { discard: true }),
+ *     measured: permits[1].measured,
+ *     settle: (outcome) => Effect.forEach(permits, ({ settle }) => settle(outcome), { discard: true })
  *   }))
  *
  *   const answer = Stream.make("Hello", " there").pipe(LlmStream.guardWith(both, { reader: PartReader.text }))
@@ -342,14 +345,7 @@ export const orElse: {
 type AnyStream = Stream.Stream<unknown, unknown, unknown>
 type AnyAdmission = Effect.Effect<Admission, unknown, unknown>
 
-const fromContext: AnyAdmission = Effect.withFiber((fiber) => {
-  const breaker = Context.getUnsafe(fiber.context, Breaker.Breaker)
-  // A breaker of somebody else's making has no meter.
-  const { meter } = breaker as Partial<Breaker.BreakerImpl>
-  return meter?.measured === undefined
-    ? breaker.admit
-    : Effect.map(breaker.admit, (permit) => ({ ...permit, measured: (figures) => meter.measured!(figures) }))
-})
+const fromContext: AnyAdmission = Effect.withFiber((fiber) => Context.getUnsafe(fiber.context, Breaker.Breaker).admit)
 
 const Partial = /*#__PURE__*/ Schema.Literals(["fail", "keep"])
 const Tools = /*#__PURE__*/ Schema.Literals(["inside", "outside"])

@@ -27,6 +27,7 @@ import * as LlmOutcome from "./LlmOutcome.ts"
 import * as ModelCircuits from "./ModelCircuits.ts"
 import * as ModelError from "./ModelError.ts"
 import type * as PartReader from "./PartReader.ts"
+import { Tally } from "./Tally.ts"
 import * as ToolWatch from "./ToolWatch.ts"
 import * as WholeCall from "./WholeCall.ts"
 
@@ -313,12 +314,13 @@ const ladderOf = (ladder: Ladder): LanguageModel.LanguageModel => {
   const climbing = (options: ToolWatch.Asked): Effect.Effect<Climb, unknown, unknown> =>
     Effect.flatMap(
       ToolWatch.resolved(options),
-      (asked) => Effect.map(Clock.Clock, (clock) => new Climb(ladder, asked, clock))
+      (asked) =>
+        Effect.withFiberSucceed((fiber) => new Climb(ladder, asked, fiber.getRef(Clock.Clock), new Tally(fiber)))
     )
   const answering = (method: "generateText" | "generateObject"): Answers => (options) =>
-    Effect.flatMap(climbing(options), (climb) => climb.answer(method, ladder.steps[0]!))
+    Effect.flatMap(climbing(options), (climb) => climb.tally.counted(climb.answer(method, ladder.steps[0]!)))
   const streaming: Streams = (options) =>
-    Stream.unwrap(Effect.map(climbing(options), (climb) => climb.stream(ladder.steps[0]!)))
+    Stream.unwrap(Effect.map(climbing(options), (climb) => climb.tally.countedStream(climb.stream(ladder.steps[0]!))))
   return GuardedLanguageModel.marked({
     ...ladder.steps[0]!.model,
     generateText: answering("generateText") as never,
@@ -332,26 +334,28 @@ class Climb {
   private readonly ladder: Ladder
   private readonly asked: ToolWatch.Asked
   private readonly clock: Clock.Clock
+  readonly tally: Tally
   private readonly passed: Array<Passed> = []
   private readonly causes: Array<Cause.Cause<unknown>> = []
   private readonly tried = new Set<Step>()
   private ahead: ReadonlyArray<Step>
   /** The answer that a filter stopped, for want of a better one. */
-  private stopped: { readonly model: string; readonly answer: WholeCall.Answer } | undefined
+  private stopped: { readonly step: Step; readonly answer: WholeCall.Answer } | undefined
 
-  constructor(ladder: Ladder, asked: ToolWatch.Asked, clock: Clock.Clock) {
+  constructor(ladder: Ladder, asked: ToolWatch.Asked, clock: Clock.Clock, tally: Tally) {
     this.ladder = ladder
-    this.asked = asked
+    this.asked = tally.given(asked)
     this.clock = clock
+    this.tally = tally
     this.ahead = ladder.steps
   }
 
   answer(method: "generateText" | "generateObject", step: Step): ReturnType<Answers> {
     const watch = this.begin(step)
-    return Effect.matchCauseEffect((step.model[method] as Answers)(watch.watch(this.asked)), {
+    return Effect.matchCauseEffect(this.tally.within((step.model[method] as Answers)(watch.watch(this.asked))), {
       onSuccess: (answer) => {
         const next = this.afterAnswer(step, answer, watch)
-        return next === undefined ? Effect.as(this.report(step.name), answer) : this.answer(method, next)
+        return next === undefined ? Effect.as(this.report(step), answer) : this.answer(method, next)
       },
       onFailure: (cause) => {
         const next = this.afterFailure(step, cause, watch)
@@ -359,7 +363,7 @@ class Climb {
         const { stopped } = this
         return stopped === undefined || this.isAside(cause, watch)
           ? Effect.andThen(this.report(undefined), Effect.failCause(this.causeOf(cause, watch)))
-          : Effect.as(this.report(stopped.model), stopped.answer)
+          : Effect.as(this.report(stopped.step), stopped.answer)
       }
     })
   }
@@ -368,7 +372,7 @@ class Climb {
     return Stream.suspend(() => {
       const watch = this.begin(step)
       let begun = false
-      return (step.model.streamText as Streams)(watch.watch(this.asked)).pipe(
+      return this.tally.withinStream((step.model.streamText as Streams)(watch.watch(this.asked))).pipe(
         // Nothing comes before the first content: an answer without any comes as a whole, at its end.
         Stream.mapArrayEffect((parts) => {
           if (begun) return Effect.succeed(parts)
@@ -376,19 +380,22 @@ class Climb {
           const next = isWhole ? this.afterAnswer(step, { content: parts }, watch) : undefined
           if (next !== undefined) return Effect.fail(new GoOn(next))
           begun = true
-          return Effect.as(this.report(step.name), parts)
+          return Effect.as(this.report(step), parts)
         }),
         Stream.catchCause((cause): Parts => {
           const error = Cause.squash(cause)
           if (error instanceof GoOn) return this.stream(error.step)
-          if (begun) return Stream.failCause(cause)
+          if (begun) {
+            this.tally.give(undefined)
+            return Stream.failCause(cause)
+          }
           const next = this.afterFailure(step, cause, watch)
           if (next !== undefined) return this.stream(next)
           const { stopped } = this
           return stopped === undefined || this.isAside(cause, watch)
             ? Stream.fromEffect(Effect.andThen(this.report(undefined), Effect.failCause(this.causeOf(cause, watch))))
             : Stream.concat(
-              Stream.drain(Stream.fromEffect(this.report(stopped.model))),
+              Stream.drain(Stream.fromEffect(this.report(stopped.step))),
               Stream.fromIterable(stopped.answer.content as ReadonlyArray<PartReader.EffectPart>)
             )
         })
@@ -397,6 +404,7 @@ class Climb {
   }
 
   private begin(step: Step): ToolWatch.ToolWatch {
+    if (this.tried.size > 0) this.tally.goOn()
     this.tried.add(step)
     return new ToolWatch.ToolWatch(this.clock)
   }
@@ -407,7 +415,7 @@ class Climb {
     const { outcome } = WholeCall.endOf(answer)
     if (outcome.kind === undefined || this.ladder.rungs[outcome.kind] === undefined) return undefined
     const next = this.next({ model: step.name, error: undefined, rejected: undefined, outcome })
-    if (next !== undefined) this.stopped ??= { model: step.name, answer }
+    if (next !== undefined) this.stopped ??= { step, answer }
     return next
   }
 
@@ -450,9 +458,10 @@ class Climb {
     return this.causes.find((cause) => Cause.squash(cause) === best.error)!
   }
 
-  private report(model: string | undefined): Effect.Effect<void> {
+  private report(step: Step | undefined): Effect.Effect<void> {
     return Effect.withFiber((fiber) => {
-      const report = { model, passed: [...this.passed] }
+      this.tally.give(step && step === this.ladder.steps[0])
+      const report = { model: step?.name, passed: [...this.passed] }
       fiber.getRef(Reports)?.push(report)
       const { onReport } = this.ladder.options
       if (onReport === undefined) return Effect.void

@@ -54,7 +54,7 @@ export interface Options {
  * Loggers that are merged beside it are not its loggers: provide them to it, `Layer.provide(BreakerLog.layer(), loggers)`, or
  * to the program as a whole. Two such layers are two logs.
  *
- * Throws a `RangeError` for a number of lines that is not a whole number of at least one.
+ * Throws a `RangeError` at once for a bad setting.
  *
  * **Example** (A line for an opening)
  *
@@ -82,6 +82,7 @@ export const layer = (options: Options = {}): Layer.Layer<never> => {
   const { lines = 200, linesPerCircuit = 20, messages = false } = options
   Setting.option(where, "linesPerCircuit", Setting.count, linesPerCircuit)
   Setting.option(where, "lines", Setting.count, lines)
+  Setting.option(where, "messages", Setting.flag, messages)
   return Layer.effectDiscard(Effect.suspend(() => logging(messages, new LineLimit(linesPerCircuit, lines))))
 }
 

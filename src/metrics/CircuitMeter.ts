@@ -90,8 +90,6 @@ export class CircuitMeter implements Circuit.Meter {
   refused(reason: Reason, spared: boolean): void {
     if (!spared) {
       this.refusals[reason]++
-      const { answers } = this
-      if (answers !== undefined && answers.counted > 0) answers.savedTokens += answers.tokens / answers.counted
       return
     }
     if (this.wouldRefuse === undefined) {
@@ -122,6 +120,11 @@ export class CircuitMeter implements Circuit.Meter {
     if (input === undefined && output === undefined) return
     answers.counted++
     answers.tokens += (input ?? 0) + (output ?? 0)
+  }
+
+  saved(): void {
+    const { answers } = this
+    if (answers !== undefined && answers.counted > 0) answers.savedTokens += answers.tokens / answers.counted
   }
 
   /** A circuit took a step of the machine. */

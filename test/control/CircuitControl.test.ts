@@ -120,6 +120,20 @@ describe("CircuitControl", () => {
         () => control.configure(every, { halfOpen: { concurrency: 0 } }),
         /CircuitControl.configure: halfOpen.concurrency must be .*, got 0/
       )
+      assert.throws(() => control.isolate(every, { by: { name: "ada" } as never }), /isolate: by must be a text, got {/)
+      assert.throws(
+        () => control.reset(every, { note: 5 as never }),
+        /CircuitControl.reset: note must be a text, got 5/
+      )
+      assert.throws(() => control.configure(every, {}, { by: 5 as never }), /configure: by must be a text, got 5/)
+      const nobody = [undefined, "openai", {}, { all: false }, { name: ["openai"] }, { names: "openai" }, { ids: [1] }]
+      for (const which of nobody) {
+        assert.throws(
+          () => control.isolate(which as never),
+          /isolate: which must be \{ all: true \}, \{ names \}, .*, got/
+        )
+        assert.throws(() => control.configure(which as never, {}), /CircuitControl.configure: which must be/)
+      }
       assert.deepStrictEqual(yield* states(all), ["Closed", "Closed", "Closed"])
     })))
 

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Fiber, References, Stream } from "effect"
 import { Breaker, BreakerMap, TripPolicy } from "effect-breaker"
 import { CircuitReader, Registry } from "effect-breaker/control"
+import { TestClock } from "effect/testing"
 
 const alone = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => Effect.provideService(effect, Registry.Current, new Registry.Registry()))
@@ -24,6 +25,53 @@ describe("CircuitReader", () => {
       ]])
       assert.deepStrictEqual(snapshots[0], yield* openai.snapshot)
       assert.deepStrictEqual((yield* reader.circuits).map(({ state }) => state), ["Open", "Closed"])
+    })))
+
+  it.effect("gives circuits one by one, and lets others run after 500 of them", () =>
+    alone(Effect.gen(function*() {
+      const map = yield* BreakerMap.make()
+      for (let i = 0; i < 1999; i++) yield* map.get(String(i))
+      const single = yield* Breaker.make({ name: "single" })
+      const reader = yield* CircuitReader.make
+      let inTurn = 0
+      let most = 0
+      const others = Effect.forever(Effect.andThen(Effect.sync(() => inTurn = 0), Effect.yieldNow), {
+        disableYield: true
+      })
+      yield* Effect.forkChild(others, { startImmediately: true })
+      const names: Array<string> = []
+      yield* Stream.runForEach(reader.each, ({ name }) =>
+        Effect.sync(() => {
+          names.push(name)
+          most = Math.max(most, ++inTurn)
+        }))
+
+      assert.deepStrictEqual(names, (yield* reader.circuits).map(({ name }) => name))
+      assert.deepStrictEqual([names.length, names.at(-1), most], [2000, single.name, 500])
+      assert.strictEqual((yield* map.snapshots).length, 1999)
+    })).pipe(Effect.provideService(References.PreventSchedulerYield, true)))
+
+  it.effect("gives each circuit once that is there all the time, though all are used, and others come and go", () =>
+    alone(Effect.gen(function*() {
+      const map = yield* BreakerMap.make({ capacity: 2100, idleTimeToLive: "1 hour" })
+      for (let i = 0; i < 2000; i++) yield* map.get(String(i))
+      const reader = yield* CircuitReader.make
+      const before = (yield* reader.circuits).map(({ id }) => id)
+      const seen: Array<string> = []
+      let made = 0
+      yield* Stream.runForEachArray(reader.each, (circuits) =>
+        Effect.gen(function*() {
+          seen.push(...circuits.map(({ id }) => id))
+          // A circuit that is used moves to the end of its map.
+          yield* TestClock.adjust("1 second")
+          for (let i = 0; i < 2000; i++) yield* map.get(String(i))
+          for (let i = 0; i < 500; i++) yield* map.get(`new ${made++}`)
+          yield* Breaker.make({ name: "new" })
+        }))
+
+      assert.strictEqual(new Set(seen).size, seen.length)
+      assert.deepStrictEqual(seen.slice(0, 2000), before)
+      assert.isAtLeast(made, 2000)
     })))
 
   it.effect("gives each circuit an id that stays, and that no other has, whatever its name", () =>

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Context, Data, Effect, Exit, Layer, Scope } from "effect"
 import { Breaker, BreakerMap, TripPolicy } from "effect-breaker"
+import { CircuitReader } from "effect-breaker/control"
 import { Dashboard } from "effect-breaker/dashboard"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServerRequest, HttpServerRespondable, HttpServerResponse } from "effect/http"
 import { connect } from "node:net"
 import { alone, ask, order, orderHeaders, serve, watch, whole } from "./serving.ts"
 
@@ -230,6 +231,35 @@ describe("Dashboard.layer", () => {
       assert.strictEqual((yield* breaker.snapshot).state, "Isolated")
     })))
 
+  it.live("gives an error of a guard as the response that it knows to become, and says nothing of one that dies", () =>
+    alone(Effect.gen(function*() {
+      class Nobody extends Data.TaggedError("Nobody")<{ readonly secret: string }> {
+        [HttpServerRespondable.symbol]() {
+          return Effect.succeed(HttpServerResponse.text("sign in", { status: 401 }))
+        }
+      }
+      const nobody = Effect.fail(new Nobody({ secret: "tiger" }))
+      const dying = Effect.die(new Error("the secret is tiger"))
+      const [first, second] = yield* Effect.all([
+        serve(Dashboard.layer({ every, guard: nobody, control: { guard: nobody } })),
+        serve(Dashboard.layer({ every, guard: dying, control: { guard: dying } }))
+      ])
+      const breaker = yield* Breaker.make({ name: "openai" })
+      const reader = yield* CircuitReader.make
+      const isolate = { ids: (yield* reader.circuits).map(({ id }) => id), order: "isolate" }
+      const answers = (url: string) =>
+        Effect.all([
+          ask(`${url}/breakers/`),
+          ask(`${url}/breakers/snapshot.json`),
+          ask(`${url}/breakers/events`),
+          order(`${url}/breakers`, isolate)
+        ])
+
+      for (const { status, text } of yield* answers(first)) assert.deepStrictEqual([status, text], [401, "sign in"])
+      for (const { status, text } of yield* answers(second)) assert.deepStrictEqual([status, text], [500, ""])
+      assert.strictEqual((yield* breaker.snapshot).state, "Closed")
+    })))
+
   it.live("asks the guard of the page before it shows anything", () =>
     alone(Effect.gen(function*() {
       class Session extends Context.Service<Session, string>()("test/Session") {}
@@ -247,6 +277,38 @@ describe("Dashboard.layer", () => {
       for (const path of ["/", "/snapshot.json"]) {
         assert.strictEqual((yield* ask(url + path, { headers: { cookie: "ada" } })).status, 200, path)
       }
+    })))
+
+  it.live("takes a guard's false for a no, and an operator without a name for nobody", () =>
+    alone(Effect.gen(function*() {
+      const closed = yield* show({ guard: Effect.succeed(false) })
+      for (const path of ["", "/", "/snapshot.json", "/events"]) {
+        assert.strictEqual((yield* ask(closed + path)).status, 403, path)
+      }
+
+      const breaker = yield* Breaker.make({ name: "openai" })
+      for (const by of ["", " ", false, undefined, { name: "ada" }]) {
+        const url = yield* show({ control: { guard: Effect.succeed(by as string) } })
+        const { circuits: [circuit] } = yield* wholeOnce(url, ({ circuits }) => circuits.length === 1)
+        const answer = yield* order(url, { ids: [circuit!.id], order: "isolate" })
+        assert.strictEqual(answer.status, 403, JSON.stringify(by))
+      }
+      assert.strictEqual((yield* breaker.snapshot).state, "Closed")
+    })))
+
+  it.live("carries out no order that is meant for another process, or for the one before it restarted", () =>
+    alone(Effect.gen(function*() {
+      const url = yield* show({ control: ada })
+      const breaker = yield* Breaker.make({ name: "openai" })
+      const { circuits: [circuit], instance } = yield* wholeOnce(url, ({ circuits }) => circuits.length === 1)
+      const isolate = { ids: [circuit!.id], order: "isolate" }
+
+      const other = yield* order(url, { ...isolate, instance: `${instance}0` })
+      assert.strictEqual(other.status, 409)
+      assert.match(JSON.parse(other.text).error, /another process, or of this one before it restarted/)
+      assert.strictEqual((yield* breaker.snapshot).state, "Closed")
+      assert.strictEqual((yield* order(url, { ...isolate, instance })).status, 200)
+      assert.strictEqual((yield* breaker.snapshot).state, "Isolated")
     })))
 
   it.live("has nothing to order where control is off", () =>
@@ -480,9 +542,24 @@ describe("Dashboard.layer", () => {
       assert.deepStrictEqual(yield* Effect.all([status("/breakers"), status("/breakers/")]), [308, 200])
     })))
 
+  it.live("says which path is taken", () =>
+    alone(Effect.gen(function*() {
+      const twice = Layer.merge(Dashboard.layer({ path: "/two" }), Dashboard.layer({ path: "/two/" }))
+      const exit = yield* Effect.exit(Layer.build(Layer.provide(twice, HttpRouter.layer)))
+
+      assert.match(String(exit), /Dashboard.layer: the router has something at \/two already/)
+    })))
+
   it("refuses settings that make no sense", () => {
-    const wrong = (options: Dashboard.Options) =>
-      assert.throws(() => Dashboard.layer(options), RangeError, /Dashboard.layer/)
+    const wrong = (options: Dashboard.Options, says: RegExp = /must be/) =>
+      assert.throws(() => Dashboard.layer(options), RangeError, new RegExp(`^Dashboard.layer: .*${says.source}`))
+    wrong({ guard: (() => true) as never }, /guard must be an effect, got \(\)/)
+    for (const control of [true, null, {}, { guard: true }, { guard: () => "ada" }]) {
+      wrong({ control: control as never }, /control must be { guard }, and the guard an effect, got/)
+    }
+    wrong({ title: 5 as never }, /title must be a text, got 5/)
+    wrong({ messages: "no" as never }, /messages must be true or false, got "no"/)
+    for (const path of ["/a%20b", "/a;b", "/a\\b", "/a/../b", "/.", "/a\n"] as const) wrong({ path }, /path must be/)
     wrong({ circuits: 0 })
     wrong({ viewers: 1.5 })
     wrong({ every: 0 })

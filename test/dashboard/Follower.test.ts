@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Fiber, Queue, References, Scope, Stream } from "effect"
 import { Breaker, BreakerMap, TripPolicy } from "effect-breaker"
+import { CircuitReader } from "effect-breaker/control"
 import { Dashboard } from "effect-breaker/dashboard"
 import { TestClock } from "effect/testing"
+import * as Follower from "../../src/dashboard/Follower.ts"
 import { alone, framesOf, handle, orderHeaders } from "./serving.ts"
 
 const control = { guard: Effect.succeed("ada") }
@@ -32,9 +34,133 @@ const follow = (options: Dashboard.Options = {}) =>
     })
   }))
 
+const options: Follower.Options = {
+  title: "Circuits",
+  every: 2000,
+  circuits: 500,
+  viewers: 100,
+  messages: false,
+  control: false
+}
+
+const handles = ({ circuits, each, events, snapshots }: CircuitReader.CircuitReader) => ({
+  circuits,
+  each,
+  events,
+  snapshots
+})
+
+const pageOf = ({ page }: Follower.Follower): Effect.Effect<Dashboard.PageView> =>
+  Effect.map(page, (bytes) => JSON.parse(new TextDecoder().decode(bytes)))
+
 const failing = (breaker: Breaker.Breaker) => Effect.ignore(breaker.execute(Effect.fail("529 Overloaded")))
 
 describe("Follower", () => {
+  it.effect("lets others run after every 500 looks and every 20 snapshots, however many circuits there are", () =>
+    alone(Effect.gen(function*() {
+      const map = yield* BreakerMap.make({ tripPolicy })
+      for (let i = 0; i < 3000; i++) yield* map.get(String(i))
+      // More in trouble than are followed.
+      for (let i = 0; i < 300; i++) yield* failing(yield* map.get(String(10 * i)))
+      const reader = yield* CircuitReader.make
+      let [looks, snapshots] = [0, 0]
+      let most = [0, 0]
+      const turn = Effect.sync(() => {
+        most = [Math.max(most[0]!, looks), Math.max(most[1]!, snapshots)]
+        looks = snapshots = 0
+      })
+      const others = Effect.forever(Effect.andThen(turn, Effect.yieldNow), { disableYield: true })
+      yield* Effect.forkChild(others, { startImmediately: true })
+      const counted = (circuit: CircuitReader.Reading): CircuitReader.Reading => ({
+        id: circuit.id,
+        name: circuit.name,
+        get state() {
+          looks++
+          return circuit.state
+        },
+        snapshot: Effect.tap(circuit.snapshot, () => Effect.sync(() => snapshots++))
+      })
+      const follower = yield* Follower.make({
+        circuits: Effect.die("not all at once"),
+        snapshots: Effect.die("not all at once"),
+        each: Stream.map(reader.each, counted),
+        events: reader.events
+      }, { ...options, circuits: 250 })
+      yield* TestClock.adjust("2 seconds")
+      const { circuits, hidden, hiddenTrouble, sequence } = yield* pageOf(follower)
+
+      assert.deepStrictEqual(most, [500, 20])
+      assert.deepStrictEqual([sequence, circuits.length, hidden, hiddenTrouble], [1, 250, 2750, 50])
+      assert.deepStrictEqual(new Set(circuits.map(({ state }) => state)), new Set(["Open"]))
+      assert.strictEqual((yield* map.snapshots).length, 3000)
+    })).pipe(Effect.provideService(References.PreventSchedulerYield, true)))
+
+  it.effect("lets others run while it writes the whole, which is as of one beat though another comes meanwhile", () =>
+    alone(Effect.gen(function*() {
+      const map = yield* BreakerMap.make()
+      for (let i = 0; i < 500; i++) yield* map.execute(succeed, { key: String(i) })
+      const follower = yield* Follower.make(yield* CircuitReader.make, options)
+      let turns = 0
+      const others = Effect.forever(Effect.andThen(Effect.sync(() => turns++), Effect.yieldNow), { disableYield: true })
+      yield* Effect.forkChild(others, { startImmediately: true })
+      const before = turns
+      const asked = yield* Effect.all(Array.from({ length: 3 }, () => pageOf(follower)), { concurrency: "unbounded" })
+      assert.isAtLeast(turns - before, 500 / 20)
+      // Written once for all who ask.
+      assert.isAtMost(turns - before, 2 * 500 / 20)
+      assert.deepStrictEqual(asked.map(({ circuits }) => circuits.length), [500, 500, 500])
+
+      yield* TestClock.adjust("2 seconds")
+      // A beat that is half-way when the writing begins.
+      const beating = yield* Effect.forkChild(TestClock.adjust("2 seconds"), { startImmediately: true })
+      const begun = turns
+      yield* Effect.repeat(Effect.yieldNow, { until: () => turns - begun >= 15 })
+      const { circuits, sequence } = yield* pageOf(follower)
+      yield* Fiber.join(beating)
+      assert.strictEqual(sequence, 2)
+      assert.deepStrictEqual(new Set(circuits.map(({ strip }) => strip.states)), new Set(["ccc"]))
+      assert.strictEqual((yield* map.snapshots).length, 500)
+    })).pipe(Effect.provideService(References.PreventSchedulerYield, true)))
+
+  it.effect("looks once at a time, though a look takes longer than a beat", () =>
+    alone(Effect.gen(function*() {
+      yield* Breaker.make({ name: "openai" })
+      const reader = yield* CircuitReader.make
+      let [running, most, looks] = [0, 0, 0]
+      const slow = Effect.gen(function*() {
+        most = Math.max(most, ++running)
+        if (looks++ > 0) yield* Effect.sleep("7 seconds")
+        running--
+        return reader.each
+      })
+      const each = Stream.unwrap(slow)
+      const follower = yield* Follower.make({ ...handles(reader), each }, options)
+      yield* TestClock.adjust("1 minute")
+
+      // One when it was made, one for each nine seconds, and one that lasts.
+      assert.deepStrictEqual([most, looks, (yield* pageOf(follower)).sequence], [1, 8, 6])
+    })))
+
+  it.effect("knows an opening once, though it sees it before it hears of it", () =>
+    alone(Effect.gen(function*() {
+      const breaker = yield* Breaker.make({ name: "openai" })
+      const reader = yield* CircuitReader.make
+      const late = yield* Queue.unbounded<Breaker.Event & { readonly id: string }>()
+      yield* Effect.forkChild(
+        Stream.runForEach(
+          reader.events,
+          (event) => Effect.andThen(Effect.sleep("3 seconds"), Queue.offer(late, event))
+        ),
+        { startImmediately: true }
+      )
+      const follower = yield* Follower.make({ ...handles(reader), events: Stream.fromQueue(late) }, options)
+      yield* breaker.trip()
+      yield* TestClock.adjust("10 seconds")
+      const [circuit] = (yield* pageOf(follower)).circuits
+
+      assert.deepStrictEqual(circuit!.opened, [0])
+    })))
+
   it.effect("looks when it is made, and at each beat: not a moment sooner", () =>
     alone(Effect.gen(function*() {
       const early = yield* Breaker.make({ name: "early" })

@@ -317,6 +317,23 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       await expect.poll(() => text(card(page, "new"))).toContain("Open")
     })
 
+    it("says that the viewer is no longer let in, where a login answers in its place", async () => {
+      const server = await serve([circuit("openai")])
+      const page = await visit(server)
+      await listening(server)
+      await page.route(
+        "**/snapshot.json",
+        (route) =>
+          route.fulfill({ status: 200, contentType: "text/html; charset=utf-8", body: "<!doctype html>Sign in" })
+      )
+
+      await server.stop()
+      await server.start("first")
+      await page.getByText("another page came in its place, perhaps a login: load this one anew").waitFor()
+      expect(await text(page.locator(".connection"))).toMatch(/^reconnecting since/)
+      expect(await names(page)).toEqual(["openai"])
+    })
+
     it("fetches the whole again where beats are missing, and only there", async () => {
       const server = await serve([circuit("a"), circuit("b")])
       const page = await visit(server)
@@ -453,7 +470,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
 
       await page.getByText(/^Isolated openai until \d\d:\d\d\.$/).waitFor()
       expect(server.orders.map(({ order }) => order)).toEqual([
-        { ids: ["openai"], order: "isolate", for: 3_600_000, note: "maintenance" }
+        { instance: "first", ids: ["openai"], order: "isolate", for: 3_600_000, note: "maintenance" }
       ])
       expect(server.orders[0]!.headers["x-effect-breaker"]).toBe("control")
       expect(server.orders[0]!.headers["content-type"]).toBe("application/json")
@@ -477,10 +494,10 @@ describe.skipIf(!hasBrowser)("the live page", () => {
         await page.getByText(result, { exact: true }).waitFor()
       }
       expect(server.orders.map(({ order }) => order)).toEqual([
-        { ids: ["mistral"], order: "release" },
-        { ids: ["mistral"], order: "reset" },
-        { ids: ["mistral"], order: "mode", mode: "observe" },
-        { ids: ["groq"], order: "mode", mode: "enforce" }
+        { instance: "first", ids: ["mistral"], order: "release" },
+        { instance: "first", ids: ["mistral"], order: "reset" },
+        { instance: "first", ids: ["mistral"], order: "mode", mode: "observe" },
+        { instance: "first", ids: ["groq"], order: "mode", mode: "enforce" }
       ])
       expect(await page.getByRole("button", { name: "Isolate mistral" }).count()).toBe(0)
     })
@@ -501,7 +518,12 @@ describe.skipIf(!hasBrowser)("the live page", () => {
 
       await page.getByText("8 circuits: observing, no call is refused.").waitFor()
       expect(server.orders.map(({ order }) => order)).toEqual([
-        { ids: Array.from({ length: 8 }, (_, index) => `gpt-${index}`), order: "mode", mode: "observe" }
+        {
+          instance: "first",
+          ids: Array.from({ length: 8 }, (_, index) => `gpt-${index}`),
+          order: "mode",
+          mode: "observe"
+        }
       ])
     })
 
@@ -523,6 +545,23 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       server.answer = () => [200, { done: 1 }]
       await page.locator("dialog .act").click()
       await page.getByText("Reset openai.", { exact: true }).waitFor()
+    })
+
+    it("takes a login that answers an order for what it is: nothing was done", async () => {
+      const server = await serve([circuit("openai")])
+      server.control = true
+      const page = await visit(server)
+      await page.route(
+        "**/control",
+        (route) =>
+          route.fulfill({ status: 200, contentType: "text/html; charset=utf-8", body: "<!doctype html>Sign in" })
+      )
+
+      await page.getByRole("button", { name: "Reset openai" }).click()
+      await page.locator("dialog .act").click()
+      await page.getByText("Not done: another page came in its place, perhaps a login").waitFor()
+      expect(await page.locator("dialog").count()).toBe(1)
+      expect(server.orders).toEqual([])
     })
 
     it("never reaches another server's circuits with a question asked before it restarted", async () => {

@@ -423,7 +423,7 @@ describe("BreakerLog", () => {
         assert.deepStrictEqual(lines.map(({ fields }) => fields["to"]), ["Open", "Open", "Open"])
       }))
 
-    it.effect("tells bad numbers at once", () =>
+    it.effect("tells bad settings at once", () =>
       Effect.sync(() => {
         assert.strictEqual(
           rangeErrorOf(() => BreakerLog.layer({ linesPerCircuit: 0 })),
@@ -432,6 +432,11 @@ describe("BreakerLog", () => {
         assert.strictEqual(
           rangeErrorOf(() => BreakerLog.layer({ lines: Infinity })),
           "BreakerLog.layer: lines must be a whole number of at least 1, got Infinity"
+        )
+        // Of a program that is not checked: texts that mean no would show errors.
+        assert.strictEqual(
+          rangeErrorOf(() => BreakerLog.layer({ messages: "false" as never })),
+          "BreakerLog.layer: messages must be true or false, got \"false\""
         )
       }))
   })

@@ -1,9 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Metric, Schedule, Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Metric, Schedule, Scope, Stream } from "effect"
 import { Breaker, BreakerMap, Fallback, Outcome, TripPolicy, withBreaker } from "effect-breaker"
 import { Registry } from "effect-breaker/control"
-import { GuardedLanguageModel, LlmBreaker } from "effect-breaker/llm"
-import type { BreakerMetrics } from "effect-breaker/metrics"
+import { GuardedLanguageModel, LlmBreaker, LlmStream } from "effect-breaker/llm"
 import { FakeProvider } from "effect-breaker/testing"
 import { LanguageModel } from "effect/ai"
 import { PrometheusMetrics } from "effect/observability"
@@ -13,38 +12,7 @@ import path from "node:path"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { chatModel } from "../llm/chatModel.ts"
-import { isolated, metered } from "./scenes.ts"
-
-type Labels = Readonly<Record<string, string>>
-
-const series = (name: string, labels: Labels = {}) =>
-  Effect.map(
-    Metric.snapshot,
-    (all) =>
-      all.filter(({ attributes, id }) =>
-        id === name && Object.entries(labels).every(([label, value]) => attributes?.[label] === value)
-      )
-  )
-
-/** The number of the one series with these labels; `undefined` where there is none. */
-const valueOf = (name: string, labels: Labels = {}) =>
-  Effect.map(series(name, labels), (found) => {
-    assert.isAtMost(found.length, 1, `${name} ${JSON.stringify(labels)}`)
-    const state = found[0]?.state as { readonly count?: number; readonly value?: number } | undefined
-    return state?.value ?? state?.count
-  })
-
-/** The counts of all series of a name that are not zero, by one label. */
-const countsBy = (name: string, label: string, labels: Labels = {}) =>
-  Effect.map(series(name, labels), (found) =>
-    Object.fromEntries(found.flatMap(({ attributes, state }) => {
-      const { count } = state as { readonly count: number }
-      return count === 0 ? [] : [[attributes![label]!, count]]
-    })))
-
-/** Counts from the start of a test, at a time other than zero. */
-const counting = <A, E>(self: Effect.Effect<A, E, Scope.Scope>, options?: BreakerMetrics.Options) =>
-  isolated(Effect.scoped(Effect.andThen(Effect.andThen(TestClock.setTime(1000), metered(options)), self)))
+import { counting, countsBy, isolated, metered, series, valueOf } from "./scenes.ts"
 
 const atOnce = { tripPolicy: TripPolicy.consecutive(1), openDuration: "1 minute", halfOpen: { successes: 1 } } as const
 
@@ -273,6 +241,106 @@ describe("BreakerMetrics", () => {
         // One refused call is one refusal, however many circuits it asks.
         assert.deepStrictEqual(yield* countsBy("effect_breaker_refusals_total", "circuit"), { "openai/gpt-5": 1 })
       }))))
+
+    it.effect("measures an answer under a breaker's own permit as under the breaker in context", () =>
+      counting(Effect.gen(function*() {
+        const part = { content: 1, usage: { inputTokens: 5, outputTokens: 6 }, finish: "stop" } as const
+        const reader = { read: (one: typeof part) => one }
+        const breaker = yield* Breaker.make({ name: "own" })
+        const answer = Stream.fromEffect(Effect.as(Effect.sleep("2 seconds"), part))
+        const first = Effect.map(
+          series("gen_ai.client.operation.time_to_first_chunk"),
+          (found) => found.map(({ state }) => state as Metric.HistogramState).map(({ count, sum }) => [count, sum])
+        )
+        const run = (guarded: Stream.Stream<unknown, unknown, Breaker.Breaker>) =>
+          Effect.gen(function*() {
+            const running = yield* Effect.forkChild(Stream.runDrain(guarded), { startImmediately: true })
+            yield* TestClock.adjust("2 seconds")
+            yield* Fiber.join(running)
+            return yield* first
+          }).pipe(Effect.provideService(Breaker.Breaker, breaker))
+
+        assert.deepStrictEqual(yield* run(LlmStream.guardWith(answer, breaker.admit, { reader })), [[1, 2]])
+        assert.deepStrictEqual(yield* run(LlmStream.guard(answer, { reader })), [[2, 4]])
+        // Two circuits for one answer: it is measured where it is handed on.
+        const other = yield* Breaker.make({ name: "other one" })
+        const both = Effect.map(
+          Effect.all([breaker.admit, other.admit]),
+          ([{ measured, settle }, second]): LlmStream.Admission => ({
+            measured,
+            settle: (outcome) => Effect.andThen(settle(outcome), second.settle(outcome))
+          })
+        )
+        assert.deepStrictEqual(yield* run(LlmStream.guardWith(answer, both, { reader })), [[3, 6]])
+        const tokens = yield* series("gen_ai.client.token.usage")
+        assert.deepStrictEqual(tokens.map(({ state }) => (state as Metric.HistogramState).sum), [15, 18])
+      })))
+
+    describe("saves tokens", () => {
+      const scopes = { provider: "openai", region: "eu", model: "gpt-5", key: "team-a" }
+      const saved = countsBy("effect_breaker_saved_tokens_total", "circuit")
+
+      /** Answers of so many tokens. */
+      const answers = (llm: LlmBreaker.LlmBreaker, of: LlmBreaker.Scopes, ...tokens: ReadonlyArray<number>) =>
+        Effect.forEach(tokens, (outputTokens) =>
+          Effect.flatMap(llm.admit(of), (permit) => {
+            permit.measured!({ outputTokens })
+            return permit.settle({ _tag: "Success", scope: "model" })
+          }))
+
+      for (const place of ["key", "access", "model", "quality", "provider", "region"] as const) {
+        for (const circuits of [100, 1]) {
+          it.effect(`once for each call that the ${place} refuses, at its model, among ${circuits} names`, () =>
+            counting(
+              Effect.gen(function*() {
+                const llm = yield* LlmBreaker.make({ quality: {} })
+                yield* answers(llm, { ...scopes, model: "another" }, 1000)
+                yield* answers(llm, scopes, 10, 30)
+                yield* Effect.flatMap(llm.breaker(place, scopes), (breaker) => breaker.isolate())
+                yield* Effect.exit(llm.admit(scopes))
+                yield* Effect.exit(llm.execute(Effect.void, scopes))
+
+                const all = yield* saved
+                const of = circuits === 1 ? { other: 2 * Math.round(1040 / 3) } : { "openai@eu/gpt-5": 2 * 20 }
+                assert.deepStrictEqual(Object.keys(all), Object.keys(of))
+                assert.approximately(Object.values(all)[0]!, Object.values(of)[0]!, 1)
+              }),
+              { circuits }
+            ))
+        }
+      }
+
+      it.effect("at the provider where that is all that is known, and at a breaker of one's own", () =>
+        counting(Effect.gen(function*() {
+          const llm = yield* LlmBreaker.make()
+          yield* answers(llm, { provider: "openai" }, 10)
+          yield* Effect.flatMap(llm.breaker("provider", { provider: "openai" }), (breaker) => breaker.isolate())
+          yield* Effect.exit(llm.admit({ provider: "openai" }))
+          // What another model's answers cost says nothing of this one's.
+          yield* Effect.exit(llm.admit({ provider: "openai", model: "gpt-5" }))
+          const own = yield* Breaker.make({ name: "own" })
+          const usage = { content: 1, usage: { inputTokens: 5, outputTokens: 6 }, finish: "stop" } as const
+          const answer = LlmStream.guard(Stream.make(usage), { reader: { read: (part: typeof usage) => part } })
+          const ask = Effect.provideService(Effect.exit(Stream.runDrain(answer)), Breaker.Breaker, own)
+          yield* ask
+          yield* own.isolate()
+          yield* Effect.all([ask, Effect.exit(own.execute(Effect.void))])
+
+          assert.deepStrictEqual(yield* saved, { openai: 10, own: 22 })
+        })))
+
+      it.effect("not for calls that mode observe lets through, nor for a look beforehand", () =>
+        counting(Effect.gen(function*() {
+          const llm = yield* LlmBreaker.make({ key: { mode: "observe" } })
+          yield* answers(llm, scopes, 10)
+          yield* Effect.flatMap(llm.breaker("key", scopes), (breaker) => breaker.isolate())
+          yield* answers(llm, scopes, 10)
+          yield* Effect.flatMap(llm.breaker("model", scopes), (breaker) => breaker.isolate())
+          yield* llm.refusal(scopes)
+
+          assert.deepStrictEqual(yield* saved, {})
+        })))
+    })
 
     it.effect("takes no numbers that are none, and saves nothing where no tokens were seen", () =>
       counting(Effect.gen(function*() {

@@ -1,12 +1,14 @@
 /**
  * What the tests of the metrics let happen, and where.
  */
+import { assert } from "@effect/vitest"
 import { Effect, Fiber, Layer, Metric, type Scope, Stream } from "effect"
 import { Breaker, Fallback, Outcome, TripPolicy } from "effect-breaker"
 import { Registry } from "effect-breaker/control"
 import { LlmStream, PartReader } from "effect-breaker/llm"
 import { BreakerMetrics } from "effect-breaker/metrics"
 import { FakeProvider, Fault } from "effect-breaker/testing"
+import { TestClock } from "effect/testing"
 import { spawnSync } from "node:child_process"
 import OpenAI from "openai"
 
@@ -35,6 +37,38 @@ export const isolated = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A
 /** Counts from here on, to the end of the scope. */
 export const metered = (options?: BreakerMetrics.Options): Effect.Effect<void, never, Scope.Scope> =>
   Effect.asVoid(Layer.build(BreakerMetrics.layer(options)))
+
+type Labels = Readonly<Record<string, string>>
+
+/** The series of a name that have these labels. */
+export const series = (name: string, labels: Labels = {}) =>
+  Effect.map(
+    Metric.snapshot,
+    (all) =>
+      all.filter(({ attributes, id }) =>
+        id === name && Object.entries(labels).every(([label, value]) => attributes?.[label] === value)
+      )
+  )
+
+/** The number of the one series with these labels; `undefined` where there is none. */
+export const valueOf = (name: string, labels: Labels = {}) =>
+  Effect.map(series(name, labels), (found) => {
+    assert.isAtMost(found.length, 1, `${name} ${JSON.stringify(labels)}`)
+    const state = found[0]?.state as { readonly count?: number; readonly value?: number } | undefined
+    return state?.value ?? state?.count
+  })
+
+/** The counts of all series of a name that are not zero, by one label. */
+export const countsBy = (name: string, label: string, labels: Labels = {}) =>
+  Effect.map(series(name, labels), (found) =>
+    Object.fromEntries(found.flatMap(({ attributes, state }) => {
+      const { count } = state as { readonly count: number }
+      return count === 0 ? [] : [[attributes![label]!, count]]
+    })))
+
+/** Counts from the start of a test, at a time other than zero. */
+export const counting = <A, E>(self: Effect.Effect<A, E, Scope.Scope>, options?: BreakerMetrics.Options) =>
+  isolated(Effect.scoped(Effect.andThen(Effect.andThen(TestClock.setTime(1000), metered(options)), self)))
 
 /** What must never be found in a series: as the text of an error, as a kind, in an answer. */
 export const secret = "sk-secret-4711"

@@ -90,6 +90,9 @@ const fetchAll = async (): Promise<void> => {
   try {
     const response = await fetch("snapshot.json", { cache: "no-store" })
     if (!response.ok) throw new Error(`the server answered ${response.status}`)
+    if (!/^application\/json\b/.test(response.headers.get("content-type") ?? "")) {
+      throw new Error("another page came in its place, perhaps a login: load this one anew")
+    }
     page = await response.json() as PageView
   } catch (error) {
     if (current === attempt) {

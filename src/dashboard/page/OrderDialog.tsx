@@ -45,7 +45,7 @@ export const OrderDialog = ({ ask, closed, report }: Props) => {
     const element = dialog.current!
     setSending(true)
     setProblem("")
-    const outcome = await send(orderOf(plan, note.trim()))
+    const outcome = await send({ instance: ask.instance, ...orderOf(plan, note.trim()) })
     setSending(false)
     if ("error" in outcome) return setProblem(outcome.error)
     report(doneSentence(plan, outcome.done))
@@ -260,7 +260,10 @@ const send = async (order: OrderView): Promise<{ readonly done: number } | { rea
     })
     const answer = await response.json().catch(() => ({})) as { readonly done?: unknown; readonly error?: unknown }
     if (response.ok && typeof answer.done === "number") return { done: answer.done }
-    return { error: typeof answer.error === "string" ? answer.error : `the server answered ${response.status}` }
+    if (typeof answer.error === "string") return { error: answer.error }
+    return {
+      error: response.ok ? "another page came in its place, perhaps a login" : `the server answered ${response.status}`
+    }
   } catch {
     return { error: "the server cannot be reached. Look whether the order arrived before you give it again." }
   }

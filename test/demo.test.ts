@@ -1,0 +1,142 @@
+/** `npm run demo`, as a person runs it. A run takes half a minute, so they run side by side: `npm run test:demo`. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, type Scope } from "effect"
+import { spawn } from "node:child_process"
+import fs from "node:fs"
+import path from "node:path"
+import { ask, order, watch, whole } from "./dashboard/serving.ts"
+
+const root = path.join(import.meta.dirname, "..")
+const node = ["--import", "tsx", "examples/demo.ts"]
+const tables = [/calls that reached the provider +\d+ +270\n/, /broken off, and taken for a whole answer +0 +\d+\n/]
+const page = /http:\/\/127\.0\.0\.1:\d+\/breakers\//g
+
+interface Run {
+  /** What it has printed so far. */
+  readonly out: () => string
+  readonly err: () => string
+  /** Waits until it has printed this. */
+  readonly prints: (text: RegExp) => Effect.Effect<string>
+  readonly types: (text: string) => Effect.Effect<void>
+  readonly exitCode: Effect.Effect<number | null>
+}
+
+/** Starts a program of this repository. The scope's end ends it. */
+const run = (command: string, args: ReadonlyArray<string>): Effect.Effect<Run, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        // A group of its own: `npm` and `script` start others, which must end with them.
+        const child = spawn(command, args, { cwd: root, detached: true, env: { ...process.env, NO_COLOR: "1" } })
+        const said = { out: "", err: "" }
+        let wake = () => {}
+        child.stdout.setEncoding("utf8").on("data", (part: string) => {
+          said.out += part
+          wake()
+        })
+        child.stderr.setEncoding("utf8").on("data", (part: string) => said.err += part)
+        const closed = new Promise<number | null>((resolve) => child.once("close", resolve))
+        return { child, closed, said, waiting: (wakes: () => void) => wake = wakes }
+      }),
+      ({ child, closed }) =>
+        Effect.promise(() => {
+          if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, "SIGKILL")
+          return closed
+        })
+    ),
+    ({ child, closed, said, waiting }) => ({
+      out: () => said.out,
+      err: () => said.err,
+      exitCode: Effect.promise(() => closed),
+      types: (text) => Effect.sync(() => child.stdin.write(text)),
+      prints: (text) =>
+        Effect.callback<string>((resume) => {
+          const look = () => {
+            const found = text.exec(said.out)?.[0]
+            if (found !== undefined) resume(Effect.succeed(found))
+          }
+          waiting(look)
+          look()
+          child.once("close", () => resume(Effect.die(new Error(`never printed ${text}:\n${said.out}\n${said.err}`))))
+        })
+    })
+  )
+
+const hasScript = process.platform === "linux" && fs.existsSync("/usr/bin/script")
+if (!hasScript) console.warn("SKIPPED: /usr/bin/script is missing: nothing gives the demo a terminal")
+
+describe("npm run demo, which takes flags", () => {
+  it.live("says how it is used", () =>
+    Effect.gen(function*() {
+      const demo = yield* run("npm", ["run", "-s", "demo", "--", "--help"])
+
+      assert.strictEqual(yield* demo.exitCode, 0, demo.err())
+      assert.match(demo.out(), /usage: npm run demo \[-- --page\]/)
+      assert.notMatch(demo.out(), page)
+    }))
+
+  it.live("runs nothing when it does not know a flag, and says how it is used", () =>
+    Effect.gen(function*() {
+      for (const wrong of [["--pages"], ["--page", "now"], ["--page=yes"], ["--help", "-x"]]) {
+        const demo = yield* run("node", [...node, ...wrong])
+
+        assert.strictEqual(yield* demo.exitCode, 2)
+        assert.strictEqual(demo.out(), "")
+        assert.match(demo.err(), new RegExp(`^unknown: ${wrong.at(-1)}\nusage: npm run demo \\[-- --page\\]\n`))
+      }
+    }))
+})
+
+describe.concurrent("npm run demo", () => {
+  it.live("plays both outages and ends, with no page", () =>
+    Effect.gen(function*() {
+      const demo = yield* run("node", node)
+
+      assert.strictEqual(yield* demo.exitCode, 0, demo.err())
+      for (const table of tables) assert.match(demo.out(), table)
+      assert.notMatch(demo.out(), page)
+    }), 120_000)
+
+  it.live("serves the page meanwhile where it is asked to, and still ends by itself", () =>
+    Effect.gen(function*() {
+      const demo = yield* run("node", [...node, "--page"])
+      const address = yield* demo.prints(page)
+      const url = address.slice(0, -1)
+      const { beat, ended } = yield* watch(url)
+
+      const shown = yield* ask(address)
+      assert.deepStrictEqual([shown.status, shown.headers["content-type"]], [200, "text/html; charset=utf-8"])
+      const opened = yield* beat(({ circuits }) => circuits.some(({ state }) => state === "Open"))
+      const { circuits, control, happenings, title } = yield* whole(url)
+      assert.deepStrictEqual([title, control, circuits.map(({ name }) => name)], ["npm run demo", true, ["openai"]])
+      assert.isAbove(circuits[0]!.openings, 0)
+      assert.match(happenings.map(({ text }) => text).join("\n"), /^opened for /m)
+
+      const release = { ids: [opened.circuits[0]!.id], order: "release" }
+      assert.strictEqual((yield* order(url, release, { host: "rebound.example" })).status, 403)
+      assert.strictEqual((yield* ask(`${url}/snapshot.json`, { headers: { host: "rebound.example" } })).status, 403)
+      assert.strictEqual((yield* order(url, release)).text, `{"done":1}`)
+      const ordered = yield* beat(({ happenings }) => happenings.some(({ kind }) => kind === "Commanded"))
+      assert.deepStrictEqual(ordered.happenings.filter(({ by }) => by !== undefined).map(({ by }) => by), ["you"])
+
+      // Whoever still watches does not keep it.
+      yield* ended
+      assert.strictEqual(yield* demo.exitCode, 0, demo.err())
+      for (const table of tables) assert.match(demo.out(), table)
+      assert.deepStrictEqual(demo.out().match(page), [address, address])
+      assert.isBelow(demo.out().search(page), demo.out().search("the provider is healthy"))
+      assert.isAbove(demo.out().lastIndexOf(address), demo.out().search(tables[1]!))
+    }), 120_000)
+
+  it.live.skipIf(!hasScript)("keeps the page on a terminal until Ctrl-C", () =>
+    Effect.gen(function*() {
+      const demo = yield* run("script", ["-qec", `node ${node.join(" ")} --page`, "/dev/null"])
+      yield* demo.prints(/\(until Ctrl-C\)/)
+      const url = (yield* demo.prints(page)).slice(0, -1)
+
+      const { circuits } = yield* whole(url)
+      assert.sameMembers(circuits.map(({ name }) => name), ["openai", "large"])
+      yield* demo.types("\u0003")
+      assert.strictEqual(yield* demo.exitCode, 0, demo.out())
+    }), 120_000)
+})
