@@ -62,6 +62,14 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     sharing: Sharing
   ) {
     super(name, settings, group, fiber, rules)
+    // A circuit with a meter reads the time of every call: the fleet has to know when each came home.
+    let meter = this.meter
+    Object.defineProperty(this, "meter", {
+      get: () => meter ?? unread,
+      set: (next: Circuit.Meter | undefined) => {
+        meter = next
+      }
+    })
     const { origin } = this
     this.courier = courier
     this.sharing = sharing
@@ -79,10 +87,6 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   // -------------------------------------------------------------------------------------------------------------------
   // Calls
   // -------------------------------------------------------------------------------------------------------------------
-
-  override get readsTime(): boolean {
-    return true
-  }
 
   get isAlone(): boolean {
     return this.courier.lost !== undefined || this.trouble !== undefined
@@ -332,5 +336,12 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
 
 /** How long after an exchange the next one begins, where something is urgent, in milliseconds. */
 const hurry = 20
+
+const unread: Circuit.Meter = {
+  admitted: () => undefined,
+  settled: () => undefined,
+  refused: () => undefined,
+  probed: () => undefined
+}
 
 const nothing = (): void => undefined
