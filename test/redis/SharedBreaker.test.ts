@@ -27,8 +27,12 @@ const fail = (breaker: Breaker.Breaker, times = 1) =>
     discard: true
   })
 
-const until = (breaker: Breaker.Breaker, state: Breaker.State["_tag"]) =>
-  Effect.filterOrFail(breaker.state, ({ _tag }) => _tag === state, ({ _tag }) => `still ${_tag}`).pipe(
+const until = (breaker: Breaker.Breaker, state: Breaker.State["_tag"], stage?: Breaker.State["stage"]) =>
+  Effect.filterOrFail(
+    breaker.state,
+    (now) => now._tag === state && (stage === undefined || now.stage === stage),
+    (now) => `still ${now._tag}`
+  ).pipe(
     Effect.retry({ schedule: Schedule.spaced("2 millis"), times: 1500 })
   )
 
@@ -167,8 +171,7 @@ describe.runIf(withRedis)("SharedBreaker", () => {
       yield* Effect.forEach(all, (breaker) => until(breaker, "Open"))
       yield* Effect.sleep("60 millis")
       yield* all[0]!.execute(Effect.void)
-      yield* Effect.forEach(all, (breaker) => until(breaker, "HalfOpen"))
-      yield* until(all[1]!, "HalfOpen")
+      yield* Effect.forEach(all, (breaker) => until(breaker, "HalfOpen", "Ramping"))
       const results = yield* Effect.forEach(
         Array.from({ length: 40 }, (_, i) => i),
         (i) => Effect.result(all[i % 2]!.execute(Effect.void))
