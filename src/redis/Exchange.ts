@@ -314,7 +314,8 @@ export class Exchange {
   private begun(now: number): Known {
     const { circuit: mirror, mode } = this.party
     const epoch = crypto.randomUUID()
-    return { version: "", text: "", count: 0, epoch, fleet: Fleet.make(mirror.rules, now, epoch, mode) }
+    const fleet = Fleet.make(mirror.rules, now, epoch, mode)
+    return { version: "", text: Stored.write(fleet), count: 0, epoch, fleet }
   }
 
   // The state that this process knows, at the beginning of a new history.
@@ -342,7 +343,7 @@ export class Exchange {
     })
     fleet.mode = mirror.mode === this.party.mode ? undefined : mirror.mode
     fleet.circuit.cell.current = state
-    return { ...begun, version, count }
+    return { ...begun, version, count, text: Stored.write(fleet) }
   }
 
   private shiftOf(at: number, clock: Clock.Clock): number {
