@@ -34,6 +34,9 @@ export interface Order {
   readonly resume: () => void
 }
 
+/** What an exchange tells of. */
+type Report = Pick<Exchange, "happened" | "probes" | "asks" | "orders" | "looks">
+
 /** The circuit of the process. */
 export interface Party {
   readonly name: string
@@ -190,17 +193,21 @@ export class Exchange {
       this.looks = false
       return yield* Effect.onError(this.tell(told, now, clock), () =>
         Effect.sync(() => {
-          untold(told.happened)
           // What waits is told when Redis is back; what happened to calls is too old by then.
-          this.probes.unshift(...told.probes)
-          this.asks.unshift(...told.asks)
-          this.orders.unshift(...told.orders)
+          untold(told.happened)
+          this.takeBack(told)
         }))
     })
   }
 
+  private takeBack({ asks, orders, probes }: Report): void {
+    this.probes.unshift(...probes)
+    this.asks.unshift(...asks)
+    this.orders.unshift(...orders)
+  }
+
   private tell(
-    told: Pick<Exchange, "happened" | "probes" | "asks" | "orders" | "looks">,
+    told: Report,
     now: () => number,
     clock: Clock.Clock
   ): Effect.Effect<number | undefined, StoreError> {
@@ -225,30 +232,36 @@ export class Exchange {
           asks: told.asks.map(({ id }) => id),
           carry: this.carry
         }, this.pace)
+        // Whoever is refused changes nothing: of a crowd that asks, only those who are given leave have to write.
+        const isSame = isWritten(known) && !out.isNews && fleet.circuit.cell.current.evidence === undefined
+        if (isSame && told.happened.length + told.probes.length + told.orders.length === 0) {
+          this.learn({ ...known, fleet: undefined }, now())
+          answer(told, out, -shift)
+          this.doneAt = monotonic(clock)
+          return undefined
+        }
         const next: Kept = { version: `${known.count + 1}.${member}.${known.epoch}`, text: Stored.write(fleet) }
         const rest = Move.rest(fleet.circuit, at)
         const livesFor = rest === Infinity ? 0 : rest + fleet.circuit.lastOpenFor + this.keepFor
         const found = yield* store.swap(name, known.version, next, { livesFor, isNews: out.isNews, now: at })
         if (found !== undefined) {
           known = this.reconciled(found, now())
+          // What they wrote may refuse the calls that come until this is told.
+          if (isWritten(known)) this.learn(known, now())
           continue
         }
         this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
         this.learn({ ...next, epoch: known.epoch, count: known.count + 1, fleet }, now())
-        told.asks.forEach(({ resume }, i) => {
-          const permit = out.answers[i]
-          resume(
-            permit === undefined || permit instanceof Circuit.Refusal
-              ? permit
-              : { permit, place: out.admitted.get(permit) },
-            -shift
-          )
-        })
+        answer(told, out, -shift)
         for (const { resume } of told.orders) resume()
         this.doneAt = monotonic(clock)
         return out.againAt === undefined ? undefined : out.againAt - (store.shift ?? 0)
       }
-      return yield* new StoreError({ message: `Redis: ${attempts} others wrote while this process tried to` })
+      // Others were quicker each time: it is told with what has happened since.
+      this.takeBack(told)
+      this.happened.unshift(...told.happened)
+      this.looks ||= told.looks
+      return monotonic(clock)
     })
   }
 
@@ -359,6 +372,17 @@ const attempts = 32
 const untold = (calls: ReadonlyArray<SharedCall>): void => {
   for (const call of calls) call.isTold = false
 }
+
+const answer = ({ asks }: Report, { admitted, answers }: Fleet.Outgoing, shift: number): void => {
+  asks.forEach(({ resume }, i) => {
+    const permit = answers[i]
+    const isLeave = permit !== undefined && !(permit instanceof Circuit.Refusal)
+    resume(isLeave ? { permit, place: admitted.get(permit) } : permit, shift)
+  })
+}
+
+// What this process alone knows is kept by nobody yet.
+const isWritten = ({ epoch, version }: Known): boolean => partsOf(version).epoch === epoch
 
 const partsOf = (version: string): { readonly count: number; readonly epoch: string } => {
   const [count, , epoch] = version.split(".")

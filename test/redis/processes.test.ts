@@ -2,7 +2,8 @@
  * A fleet of real processes on one circuit, over a real Redis.
  *
  * `npm run test:fleet` runs all of it and prints what was measured; `npm test` only what takes seconds. `FLEET_SECONDS` is
- * how long each of the long ones goes on (default 10), `FLEET_SEED` replays what a seed chose.
+ * how long each of the long ones goes on (default 10), `FLEET_SEED` replays what a seed chose; `FLEET_KEEP=1` keeps what
+ * was seen, as it is kept where something was wrong.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -39,7 +40,17 @@ const commands = (server: Server) =>
     return { all, scripts }
   })
 
+/** Waits until so many hear the news. */
+const heard = (server: Server, members: number): Effect.Effect<void> =>
+  Effect.flatMap(
+    server.send("PUBSUB", "NUMSUB", "effect-breaker:news"),
+    (said) =>
+      said.endsWith(`:${members}`) ? Effect.void : Effect.andThen(Effect.sleep("20 millis"), heard(server, members))
+  )
+
 const say = (text: string) => Effect.sync(() => console.info(`processes: ${text}`))
+
+let kept = 0
 
 /** Ends all processes, and reads what they saw. */
 const judged = (fleet: Fleet, expected: Partial<Promised> = {}) =>
@@ -47,11 +58,12 @@ const judged = (fleet: Fleet, expected: Partial<Promised> = {}) =>
     yield* fleet.all((worker) => worker.finish)
     const history = fleet.history()
     const found = violations(history, { ...promised, ...expected }).slice(0, 20)
-    if (found.length > 0) {
-      const file = path.join(os.tmpdir(), `fleet-${seed}-${process.pid}.jsonl`)
+    if (found.length > 0 || process.env.FLEET_KEEP === "1") {
+      const file = path.join(os.tmpdir(), `fleet-${seed}-${process.pid}-${++kept}.jsonl`)
       fs.writeFileSync(file, history.map((line) => JSON.stringify(line)).join("\n"))
-      assert.deepStrictEqual(found, [], `FLEET_SEED=${seed}, the whole history: ${file}`)
+      console.info(`processes: FLEET_SEED=${seed}, the whole history is in ${file}`)
     }
+    assert.deepStrictEqual(found, [])
     return history
   })
 
@@ -82,6 +94,7 @@ describe.runIf(withRedis)("eight processes on one circuit", () => {
         options: { ...patient, tripPolicy: TripPolicy.consecutive(5), batch: { calls: 500, every: "1 hour" } }
       })
       const [first] = fleet.workers
+      yield* heard(server, 9)
       const before = yield* commands(server)
       yield* fleet.all((worker) => worker.tell({ _tag: "burst", calls: 499 }))
       assert.deepStrictEqual(yield* commands(server), before)

@@ -158,8 +158,8 @@ const watch = (circuit: SharedCircuit): void => {
   leave["turnAway"] = (refusal, guarded: SharedGuarded, fiber, taken) =>
     turnAway(refusal, guarded, fiber, (call) => {
       admitted(call)
-      return taken(call) as never
-    }) as never
+      return taken(call)
+    })
 
   const epochOf = () => circuit.exchange.known?.epoch
   listen(circuit.group, (event) => {
