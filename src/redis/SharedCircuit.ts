@@ -49,6 +49,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   private trouble: string | undefined = undefined
   era = 0
   private movedAlone = false
+  /** The generation that this process is in before the fleet is, until that is told. */
+  private ahead = -1
   /** A report fell due while one was under way. */
   private isUrgent = false
 
@@ -113,6 +115,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
 
   override ask(now: number, maker: Circuit.Maker): Circuit.Permit | Circuit.Refusal {
     const { generation } = this.cell.current
+    // Settings that changed under way may have put other evidence in its place.
+    reflect(this, this)
     const answer = super.ask(now, maker)
     if (this.isAlone) this.movedAlone ||= this.cell.current.generation !== generation
     if (answer instanceof Circuit.Refusal) return answer
@@ -140,6 +144,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     const { generation } = this.cell.current
     if (!call.isGiven) super.settle(call, outcome, now)
     else this.comeHome(call, outcome, now)
+    // Opened by a `Trip`: here at once, and for all with the next report.
+    if (!this.isAlone && this.cell.current.generation > generation) this.ahead = this.cell.current.generation
     if (this.isAlone) this.movedAlone ||= this.cell.current.generation !== generation
     else if (call.era === this.era && call.isTold) this.told(call, outcome, now)
   }
@@ -196,6 +202,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
 
   private tell(call: SharedCall, now: number): void {
     const { happened } = this.exchange
+    // Whoever is so far behind has nothing to tell that is worth its room.
+    if (happened.length >= mostTold) return this.exchange.forget()
     happened.push(call)
     if (happened.length === 1) this.due(now - this.origin + this.sharing.every)
     else if (happened.length === 2 * this.sharing.calls) this.due(0)
@@ -226,10 +234,16 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   }
 
   private get exchanged(): Effect.Effect<void> {
+    const { ahead } = this
     return this.exchange.run.pipe(
       Effect.flatMap((againAt) =>
         Effect.withFiberSucceed((fiber) => {
           const { every, poll } = this.sharing
+          // The fleet was told, and had moved on already.
+          if (ahead >= 0 && this.ahead === ahead) {
+            this.ahead = -1
+            this.exchange.showAgain()
+          }
           this.troubled(undefined)
           const now = monotonic(fiber.getRef(Clock.Clock))
           if (this.isUrgent) this.due(this.exchange.doneAt + hurry)
@@ -277,6 +291,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
       return
     }
     // What moved here alone shares no count with what the fleet did meanwhile.
+    this.ahead = -1
     if (this.movedAlone) this.era++
     this.movedAlone = false
     this.exchange.looks = true
@@ -289,6 +304,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   // -------------------------------------------------------------------------------------------------------------------
 
   private show(fleet: Circuit.Circuit, shift: number, now: number): void {
+    if (fleet.cell.current.generation < this.ahead) return
+    this.ahead = -1
     show(this, fleet, shift, now, this)
   }
 
@@ -336,6 +353,9 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
 
 /** How long after an exchange the next one begins, where something is urgent, in milliseconds. */
 const hurry = 20
+
+/** The most that may wait to be told: a second of calls, in a busy process. */
+const mostTold = 200_000
 
 const unread: Circuit.Meter = {
   admitted: () => undefined,
