@@ -233,8 +233,9 @@ export class Exchange {
           known = this.reconciled(found, now())
           continue
         }
-        this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
         this.learn({ ...next, epoch: known.epoch, count: known.count + 1, fleet }, now())
+        // After that: they are of this history, whatever was known before.
+        this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
         told.asks.forEach(({ resume }, i) => {
           const permit = out.answers[i]
           resume(
