@@ -95,12 +95,14 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   }
 
   override guard(self: AnyEffect, classify = this.settings.classify): AnyEffect {
-    const guarded = new SharedGuarded(this, self, classify)
-    return Effect.suspend(() =>
-      this.decides
-        ? guarded as never as AnyEffect
-        : this.leave.take(guarded, (call, restore) =>
-          Effect.onExit(restore(self), (exit) => call.settle(exit, classify) ?? Effect.void))
+    return new SharedGuarded(this, self, classify) as never
+  }
+
+  asking(guarded: SharedGuarded): AnyEffect {
+    const { classify, self } = guarded
+    return this.leave.take(
+      guarded,
+      (call, restore) => Effect.onExit(restore(self), (exit) => call.settle(exit, classify) ?? Effect.void)
     )
   }
 
