@@ -14,6 +14,7 @@ import type { Permit } from "../State.ts"
 import { type Courier, monotonic } from "./Courier.ts"
 import * as Fleet from "./Fleet.ts"
 import { FleetEvidence, type Place } from "./FleetEvidence.ts"
+import { Log } from "./Log.ts"
 import { stateAt } from "./Mirror.ts"
 import type { SharedCall } from "./SharedCall.ts"
 import { type Kept, StoreError } from "./Store.ts"
@@ -56,7 +57,7 @@ interface Known extends Kept {
 
 export class Exchange {
   known: Known | undefined = undefined
-  happened: Array<SharedCall> = []
+  happened = new Log<SharedCall>()
   probes: Array<Fleet.Probe> = []
   asks: Array<Ask> = []
   orders: Array<Order> = []
@@ -107,9 +108,9 @@ export class Exchange {
 
   /** Forgets what cannot be told any more: Redis is gone. */
   forget(): void {
-    untold(this.happened)
+    untold(this.happened.calls())
     untold(this.running)
-    this.happened = []
+    this.happened = new Log()
     this.running = []
     this.looks = false
   }
@@ -183,14 +184,14 @@ export class Exchange {
         orders: this.orders,
         looks: this.looks
       }
-      this.happened = []
+      this.happened = new Log()
       this.probes = []
       this.asks = []
       this.orders = []
       this.looks = false
       return yield* Effect.onError(this.tell(told, now, clock), () =>
         Effect.sync(() => {
-          untold(told.happened)
+          untold(told.happened.calls())
           // What waits is told when Redis is back; what happened to calls is too old by then.
           this.probes.unshift(...told.probes)
           this.asks.unshift(...told.asks)
@@ -218,7 +219,8 @@ export class Exchange {
           now: at,
           shift,
           running: known.epoch === this.known!.epoch ? this.running : [],
-          happened: told.happened,
+          happened: told.happened.entries,
+          well: told.happened.well,
           probes: told.probes,
           looks: told.looks,
           orders: told.orders.map(({ order }) => order),
@@ -356,7 +358,7 @@ export class Exchange {
 const attempts = 32
 
 // Nobody knows of these calls any more: that they come home is nobody's business either.
-const untold = (calls: ReadonlyArray<SharedCall>): void => {
+const untold = (calls: Iterable<SharedCall>): void => {
   for (const call of calls) call.isTold = false
 }
 

@@ -9,14 +9,15 @@ import type * as Fiber from "effect/Fiber"
 import type * as Circuit from "../Circuit.ts"
 import { Call, Guarded, type Owner } from "../Guarded.ts"
 import type * as Outcome from "../Outcome.ts"
-import type { Told } from "./Fleet.ts"
 import type { Place } from "./FleetEvidence.ts"
+import type { Logged } from "./Log.ts"
 
 /** A call, with its own story beside what the machine keeps of it. */
-export class SharedCall extends Call implements Told {
+export class SharedCall extends Call implements Logged {
   place: Place | undefined = undefined
   outcome: Outcome.Outcome | undefined = undefined
   settledAt = 0
+  entry = -1
   /** Whether the fleet is told of it. */
   isTold = false
   /** Whether the fleet gave it leave, on a ramp. */

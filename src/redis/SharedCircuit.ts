@@ -125,9 +125,11 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     const call = answer as SharedCall
     call.era = this.era
     if (!this.isAlone && !call.settled && call.generation !== OBSERVED) {
+      const { happened } = this.exchange
       call.isTold = true
       this.exchange.looks = true
-      this.tell(call, now)
+      happened.admitted(call)
+      this.logged(happened.length, now)
     }
     return call
   }
@@ -195,20 +197,18 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   // -------------------------------------------------------------------------------------------------------------------
 
   private told(call: SharedCall, outcome: Outcome.Outcome, now: number): void {
-    call.outcome = outcome
-    call.settledAt = now
-    this.tell(call, now)
+    const { happened } = this.exchange
+    happened.cameHome(call, outcome, now)
+    this.logged(happened.length, now)
     // What may change the state of all is told at once, but not more often than it takes to tell it.
     if (outcome._tag !== "Success" && outcome._tag !== "Ignored") this.due(this.exchange.doneAt + hurry)
   }
 
-  private tell(call: SharedCall, now: number): void {
-    const { happened } = this.exchange
+  private logged(length: number, now: number): void {
+    if (length === 1) this.due(now - this.origin + this.sharing.every)
+    else if (length === 2 * this.sharing.calls) this.due(0)
     // Whoever is so far behind has nothing to tell that is worth its room.
-    if (happened.length >= mostTold) return this.exchange.forget()
-    happened.push(call)
-    if (happened.length === 1) this.due(now - this.origin + this.sharing.every)
-    else if (happened.length === 2 * this.sharing.calls) this.due(0)
+    else if (length >= mostTold) this.exchange.forget()
   }
 
   get bound(): number {
