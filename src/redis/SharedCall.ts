@@ -3,12 +3,14 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import type * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import type * as Fiber from "effect/Fiber"
 import type * as Circuit from "../Circuit.ts"
 import { Call, Guarded, type Owner } from "../Guarded.ts"
 import type * as Outcome from "../Outcome.ts"
+import * as Trace from "../Trace.ts"
 import type { Place } from "./FleetEvidence.ts"
 import type { Logged } from "./Log.ts"
 
@@ -44,9 +46,15 @@ export class SharedGuarded extends Guarded {
     return new SharedCall(this)
   }
 
-  /** As `ask`, with the kind of call that it makes. */
-  asked(fiber: AnyFiber): SharedCall | Circuit.Refusal {
-    return this.ask(fiber) as SharedCall | Circuit.Refusal
+  /** Reads the time of every call: the fleet has to know when it began and came home. */
+  override ask(fiber: AnyFiber): SharedCall | Circuit.Refusal {
+    const { breaker } = this
+    const clock = fiber.getRef(Clock.Clock)
+    const answer = breaker.ask(breaker.now(clock), this)
+    if (!(answer instanceof SharedCall)) return answer as Circuit.Refusal
+    answer.clock = clock
+    answer.span = Trace.asked(fiber, breaker)
+    return answer
   }
 }
 

@@ -64,14 +64,6 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     sharing: Sharing
   ) {
     super(name, settings, group, fiber, rules)
-    // A circuit with a meter reads the time of every call: the fleet has to know when each came home.
-    let meter = this.meter
-    Object.defineProperty(this, "meter", {
-      get: () => meter ?? unread,
-      set: (next: Circuit.Meter | undefined) => {
-        meter = next
-      }
-    })
     const { origin } = this
     this.courier = courier
     this.sharing = sharing
@@ -116,27 +108,29 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   }
 
   override ask(now: number, maker: Circuit.Maker): Circuit.Permit | Circuit.Refusal {
-    const { generation } = this.cell.current
     // Settings that changed under way may have put other evidence in its place.
     reflect(this, this)
-    const answer = super.ask(now, maker)
-    if (this.isAlone) this.movedAlone ||= this.cell.current.generation !== generation
-    if (answer instanceof Circuit.Refusal) return answer
-    const call = answer as SharedCall
+    const { generation } = this.cell.current
+    const call = super.ask(now, maker) as SharedCall | Circuit.Refusal
+    const { isAlone } = this
+    if (isAlone) this.movedAlone ||= this.cell.current.generation !== generation
+    if (call instanceof Circuit.Refusal) return call
     call.era = this.era
-    if (!this.isAlone && !call.settled && call.generation !== OBSERVED) {
-      const { happened } = this.exchange
+    if (!isAlone && !call.settled && call.generation !== OBSERVED) {
+      const { exchange, exchange: { happened } } = this
       call.isTold = true
-      this.exchange.looks = true
+      exchange.looks = true
       happened.admitted(call)
       this.logged(happened.length, now)
     }
     return call
   }
 
-  override settle(permit: Circuit.Permit, outcome: Outcome.Outcome, now: number): void {
+  override settle(permit: Circuit.Permit, outcome: Outcome.Outcome, readAt: number): void {
     const call = permit as SharedCall
     if (call.settled) return
+    // A success in a circuit that makes nothing of the time comes without it.
+    const now = readAt === 0 ? call.now() : readAt
     if (call.era !== this.era) call.generation = OBSERVED
     if (call.lease !== undefined) {
       this.comeHome(call, outcome, now)
@@ -148,10 +142,13 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     const { generation } = this.cell.current
     if (!call.isGiven) super.settle(call, outcome, now)
     else this.comeHome(call, outcome, now)
-    // Opened by a `Trip`: here at once, and for all with the next report.
-    if (!this.isAlone && this.cell.current.generation > generation) this.ahead = this.cell.current.generation
-    if (this.isAlone) this.movedAlone ||= this.cell.current.generation !== generation
-    else if (call.era === this.era && call.isTold) this.told(call, outcome, now)
+    const moved = this.cell.current.generation !== generation
+    if (this.isAlone) this.movedAlone ||= moved
+    else {
+      // Opened by a `Trip`: here at once, and for all with the next report.
+      if (moved) this.ahead = this.cell.current.generation
+      if (call.isTold && call.era === this.era) this.told(call, outcome, now)
+    }
   }
 
   override answer(permit: Circuit.Permit, now: number): void {
@@ -358,12 +355,5 @@ const hurry = 20
 
 /** The most that may wait to be told: a second of calls, in a busy process. */
 const mostTold = 200_000
-
-const unread: Circuit.Meter = {
-  admitted: () => undefined,
-  settled: () => undefined,
-  refused: () => undefined,
-  probed: () => undefined
-}
 
 const nothing = (): void => undefined
