@@ -197,15 +197,20 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     const { happened } = this.exchange
     happened.cameHome(call, outcome, now)
     this.logged(happened.length, now)
-    // What may change the state of all is told at once, but not more often than it takes to tell it.
-    if (outcome._tag !== "Success" && outcome._tag !== "Ignored") this.due(this.exchange.doneAt + hurry)
+    // What may change the state of all is told at once.
+    if (outcome._tag !== "Success" && outcome._tag !== "Ignored") this.hurried()
   }
 
   private logged(length: number, now: number): void {
     if (length === 1) this.due(now - this.origin + this.sharing.every)
-    else if (length === 2 * this.sharing.calls) this.due(0)
+    else if (length === 2 * this.sharing.calls) this.hurried()
     // Whoever is so far behind has nothing to tell that is worth its room.
     else if (length >= mostTold) this.exchange.forget()
+  }
+
+  // At once, but not more often than it takes to tell it.
+  private hurried(): void {
+    this.due(this.exchange.doneAt + hurry)
   }
 
   get bound(): number {
@@ -245,7 +250,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
           }
           this.troubled(undefined)
           const now = monotonic(fiber.getRef(Clock.Clock))
-          if (this.isUrgent) this.due(this.exchange.doneAt + hurry)
+          if (this.isUrgent) this.hurried()
           this.isUrgent = false
           if (againAt !== undefined) this.due(againAt)
           if (this.exchange.isAwaited || this.exchange.isAsked) this.due(0)
