@@ -15,6 +15,7 @@ import { type Courier, monotonic } from "./Courier.ts"
 import * as Fleet from "./Fleet.ts"
 import { FleetEvidence, type Place } from "./FleetEvidence.ts"
 import { isWritten, Knowledge, type Known, partsOf, type Party } from "./Knowledge.ts"
+import { Log } from "./Log.ts"
 import type { SharedCall } from "./SharedCall.ts"
 import { type Kept, StoreError } from "./Store.ts"
 import * as Stored from "./Stored.ts"
@@ -39,7 +40,7 @@ type Report = Pick<Exchange, "happened" | "probes" | "asks" | "orders" | "looks"
 
 export class Exchange {
   known: Known | undefined = undefined
-  happened: Array<SharedCall> = []
+  happened = new Log<SharedCall>()
   probes: Array<Fleet.Probe> = []
   asks: Array<Ask> = []
   orders: Array<Order> = []
@@ -92,9 +93,9 @@ export class Exchange {
 
   /** Forgets what cannot be told any more: Redis is gone. */
   forget(): void {
-    untold(this.happened)
+    untold(this.happened.calls())
     untold(this.running)
-    this.happened = []
+    this.happened = new Log()
     this.running = []
     this.looks = false
   }
@@ -168,7 +169,7 @@ export class Exchange {
         orders: this.orders,
         looks: this.looks
       }
-      this.happened = []
+      this.happened = new Log()
       this.probes = []
       this.asks = []
       this.orders = []
@@ -176,7 +177,7 @@ export class Exchange {
       return yield* Effect.onError(this.tell(told, now, clock), () =>
         Effect.sync(() => {
           // What waits is told when Redis is back; what happened to calls is too old by then.
-          untold(told.happened)
+          untold(told.happened.calls())
           this.takeBack(told)
         }))
     })
@@ -207,7 +208,8 @@ export class Exchange {
           now: at,
           shift,
           running: known.epoch === this.known!.epoch ? this.running : [],
-          happened: told.happened,
+          happened: told.happened.entries,
+          well: told.happened.well,
           probes: told.probes,
           looks: told.looks,
           orders: told.orders.map(({ order }) => order),
@@ -232,8 +234,9 @@ export class Exchange {
           if (isWritten(known)) this.learn(known, now())
           continue
         }
-        this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
         this.learn({ ...next, epoch: known.epoch, count: known.count + 1, fleet }, now())
+        // After that: they are of this history, whatever was known before.
+        this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
         answer(told, out, -shift)
         for (const { resume } of told.orders) resume()
         this.doneAt = monotonic(clock)
@@ -241,7 +244,7 @@ export class Exchange {
       }
       // Others were quicker each time: it is told with what has happened since.
       this.takeBack(told)
-      this.happened.unshift(...told.happened)
+      this.happened = told.happened.followedBy(this.happened)
       this.looks ||= told.looks
       return monotonic(clock)
     })
@@ -288,7 +291,7 @@ export class Exchange {
 const attempts = 32
 
 // Nobody knows of these calls any more: that they come home is nobody's business either.
-const untold = (calls: ReadonlyArray<SharedCall>): void => {
+const untold = (calls: Iterable<SharedCall>): void => {
   for (const call of calls) call.isTold = false
 }
 

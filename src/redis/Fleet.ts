@@ -10,7 +10,7 @@
 import * as Circuit from "../Circuit.ts"
 import type { Evidence } from "../Evidence.ts"
 import * as Move from "../Move.ts"
-import type * as Outcome from "../Outcome.ts"
+import * as Outcome from "../Outcome.ts"
 import { type Mutable, OBSERVED, Permit } from "../State.ts"
 import { FleetEvidence, type Place } from "./FleetEvidence.ts"
 import { type Fleet, Lease, type Member } from "./Stored.ts"
@@ -30,6 +30,13 @@ export interface Told {
   readonly settledAt: number
 }
 
+/** Calls of one period that were admitted and came home well since the last report. Times are those of the process. */
+export interface Well {
+  readonly generation: number
+  readonly startedAt: ReadonlyArray<number>
+  readonly settledAt: ReadonlyArray<number>
+}
+
 /** A probe that gave a sign of life, or is home. */
 export interface Probe {
   readonly id: string
@@ -47,8 +54,12 @@ export interface Report {
   readonly shift: number
   /** Its calls that run and that were told of before, oldest first. */
   readonly running: ReadonlyArray<Told>
-  /** What happened since, in order: a call's first mention is that it was admitted, its next that it came home. */
-  readonly happened: ReadonlyArray<Told>
+  /**
+   * What happened since, in order: a call's first mention is that it was admitted, its next that it came home. A number is
+   * one of those that did `well`.
+   */
+  readonly happened: ReadonlyArray<Told | number>
+  readonly well?: Well | undefined
   /** Whether calls were asked for since: then those that hang are seen. */
   readonly looks: boolean
   readonly probes: ReadonlyArray<Probe>
@@ -102,7 +113,8 @@ export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
   for (const [id, { heardAt }] of members) if (now - heardAt > pace.forgetAfter) members.delete(id)
   const me = members.get(member)
   members.delete(member)
-  const homecomings = happened.reduce((sum, { outcome }) => sum + (outcome === undefined ? 0 : 1), 0)
+  const homecomings = (report.well?.settledAt.length ?? 0) +
+    happened.reduce<number>((sum, one) => sum + (typeof one === "number" || one.outcome === undefined ? 0 : 1), 0)
   const prepared = (evidence: FleetEvidence) => {
     evidence.suspicion = undefined
     evidence.isAlone = members.size === 0
@@ -200,39 +212,69 @@ const headOf = ({ circuit, suspectedAt }: Fleet): string => {
 // Carries out what happened to the calls of a process, and gives the permits of those that it still tells of.
 const tell = (
   self: Mutable,
-  { happened, now, running, shift }: Report,
+  { happened, now, running, shift, well = noneDid }: Report,
   prepared: (evidence: FleetEvidence) => FleetEvidence
 ): Map<Told, Permit> => {
   const permits = new Map<Told, Permit>()
+  const begin = (permit: Permit, generation: number, startedAt: number): Permit => {
+    permit.generation = generation
+    permit.startedAt = startedAt + shift
+    permit.settled = false
+    return permit
+  }
   const permitOf = (call: Told): Permit => {
-    const permit = new Permit()
-    permit.generation = call.generation
-    permit.startedAt = call.startedAt + shift
+    const permit = begin(new Permit(), call.generation, call.startedAt)
     permit.answeredAt = call.answeredAt === undefined ? undefined : call.answeredAt + shift
     permit.step = call.step
-    permit.settled = false
     permits.set(call, permit)
     return permit
   }
-  const evidence = (call: Told): FleetEvidence | undefined => {
+  const evidence = ({ generation }: { readonly generation: number }, startedAt: number): FleetEvidence | undefined => {
     const state = self.cell.current
-    if (state.generation !== call.generation) return undefined
+    if (state.generation !== generation) return undefined
     if (state._tag === "Closed") {
-      state.evidence ??= prepared(new FleetEvidence(self.rules.plan, call.startedAt + shift))
+      state.evidence ??= prepared(new FleetEvidence(self.rules.plan, startedAt + shift))
     }
     return state.evidence instanceof FleetEvidence ? state.evidence : undefined
   }
-  for (const call of running) if (call.place !== undefined) evidence(call)?.putBack(permitOf(call), call.place)
+  // A permit that came home well serves the next one: there are as many as run at once, however long the report.
+  const permitsOfWell: Array<Permit> = []
+  const spare: Array<Permit> = []
+  const tellWell = (n: number): void => {
+    const permit = permitsOfWell[n]
+    if (permit !== undefined) {
+      Circuit.settle(self, permit, Outcome.success, momentOf(self, well.settledAt[n]! + shift, now))
+      permit.hung = undefined
+      if (permit !== lost) spare.push(permit)
+      return
+    }
+    const startedAt = well.startedAt[n]!
+    const gathered = evidence(well, startedAt)
+    if (gathered === undefined) permitsOfWell[n] = lost
+    else gathered.admit(permitsOfWell[n] = begin(spare.pop() ?? new Permit(), well.generation, startedAt))
+  }
+  for (const call of running) {
+    if (call.place !== undefined) evidence(call, call.startedAt)?.putBack(permitOf(call), call.place)
+  }
   for (const call of happened) {
+    if (typeof call === "number") {
+      tellWell(call)
+      continue
+    }
     const permit = permits.get(call)
     if (permit !== undefined) {
       if (call.outcome !== undefined) {
         Circuit.settle(self, permit, call.outcome, momentOf(self, call.settledAt + shift, now))
       }
-    } else if (call.place === undefined) evidence(call)?.admit(permitOf(call))
+    } else if (call.place === undefined) evidence(call, call.startedAt)?.admit(permitOf(call))
   }
   return permits
 }
+
+const noneDid: Well = { generation: -1, startedAt: [], settledAt: [] }
+
+// The permit of a call of another period: it is settled already.
+const lost = new Permit()
 
 // Two clocks agree to within some milliseconds: a call that counts in a period came home in it, and not after now.
 const momentOf = ({ cell: { current } }: Mutable, at: number, now: number): number =>
