@@ -345,10 +345,6 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
     if (this.group.current !== undefined) this.emit({ _tag: "WouldReject", error: this.errorOf(refusal) })
   }
 
-  get readsTime(): boolean {
-    return Circuit.readsTime(this)
-  }
-
   ask(now: number, maker: Circuit.Maker): Circuit.Permit | Circuit.Refusal {
     return Circuit.admit(this, now, maker)
   }
@@ -401,14 +397,14 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
   }
 
   get state(): Breaker["state"] {
-    return Effect.map(this.snapshot, ({ cause, generation, retryAfter, share, since, stage, state: _tag }) => ({
-      _tag,
-      stage,
-      share,
-      generation,
-      since,
-      retryAfter,
-      cause
+    return Effect.map(this.snapshot, (read) => ({
+      _tag: read.state,
+      stage: read.stage,
+      share: read.share,
+      generation: read.generation,
+      since: read.since,
+      retryAfter: read.retryAfter,
+      cause: read.cause
     }))
   }
 

@@ -124,19 +124,8 @@ export const BreakerMap: Context.Service<BreakerMap, BreakerMap> = /*#__PURE__*/
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options?: Options | ((key: string) => Policy)): Effect.Effect<BreakerMap> =>
-  /*#__PURE__*/ configured(
-    "BreakerMap.make",
-    (configure, idle, capacity, registry) => new BreakerMapImpl(configure, idle, capacity, registry),
-    options
-  )
-
-/** @internal */
-export const configured = <M extends BreakerMapImpl>(
-  where: string,
-  construct: (...parts: ConstructorParameters<typeof BreakerMapImpl>) => M,
-  options: Options | ((key: string) => Policy) = {}
-): Effect.Effect<M> => {
+export const make = (options: Options | ((key: string) => Policy) = {}): Effect.Effect<BreakerMap> => {
+  const where = "BreakerMap.make"
   const { capacity = 100_000, idleTimeToLive = 60 * 60_000, lookup, ...policy } = typeof options === "function"
     ? { lookup: options }
     : options
@@ -150,7 +139,7 @@ export const configured = <M extends BreakerMapImpl>(
       return { settings: own, rules: own.rules(fiber.context) }
     }
     const registry = fiber.getRef(Registry.Current)
-    return registry.add(construct(configure, idle, capacity, registry))
+    return registry.add(new BreakerMapImpl(configure, idle, capacity, registry))
   })
 }
 
@@ -175,14 +164,14 @@ const A_MOMENT = 100
 
 /** @internal */
 export class BreakerMapImpl implements BreakerMap {
-  protected readonly breakers = new Map<string, Breaker.BreakerImpl>()
+  readonly breakers = new Map<string, Breaker.BreakerImpl>()
   /** Who listens; another owner of several maps may give all of them the same. */
   group: Registry.Group
   /** Gives the settings of a circuit that is to be made. */
   configure: (key: string) => { readonly settings: Settings; readonly rules: Circuit.Rules }
   private readonly idle: number
   private readonly capacity: number
-  private sweepAt = Number.NEGATIVE_INFINITY
+  private sweepAt = -Infinity
   readonly execute: BreakerMap["execute"]
 
   constructor(
@@ -209,12 +198,9 @@ export class BreakerMapImpl implements BreakerMap {
     return this.breakers.values()
   }
 
-  /** Makes the circuit of a key that has none. */
-  protected breaker(
-    key: string,
-    { rules, settings }: ReturnType<BreakerMapImpl["configure"]>,
-    fiber: AnyFiber
-  ): Breaker.BreakerImpl {
+  /** Makes the circuit of a key that has none; who keeps circuits of another kind puts another in its place. */
+  breaker(key: string, fiber: AnyFiber): Breaker.BreakerImpl {
+    const { rules, settings } = this.configure(key)
     return new Breaker.BreakerImpl(key, settings, this.group, fiber, rules)
   }
 
@@ -237,7 +223,7 @@ export class BreakerMapImpl implements BreakerMap {
     if (breaker === undefined) {
       // Looked at by hand first: a Schema for each new key would cost more than its circuit.
       if (!isName(key)) Setting.option("BreakerMap.get", "key", Name, key)
-      breaker = this.breaker(key, this.configure(key), fiber)
+      breaker = this.breaker(key, fiber)
       this.letGo(fiber, now, STEPS, () => this.breakers.size >= this.capacity)
     } else this.breakers.delete(key)
     breaker.usedAt = now

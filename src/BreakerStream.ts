@@ -123,7 +123,7 @@ const checked = (given: unknown): Checked => {
   const options = given as Options | undefined
   const deadline = (option: keyof Deadlines): number => {
     const input = options?.[option]
-    if (input === undefined) return Number.POSITIVE_INFINITY
+    if (input === undefined) return Infinity
     return Setting.toMillis(Setting.option("BreakerStream.withBreaker", option, Setting.positiveDuration, input))
   }
   return {
@@ -165,7 +165,7 @@ const withDeadlines = <A, E>(
   pull: Pull.Pull<A, E, void>,
   { firstElement, idle, total }: Checked
 ): Pull.Pull<A, E | Cause.TimeoutError, void> => {
-  if (Math.min(firstElement, idle, total) === Number.POSITIVE_INFINITY) return pull
+  if (Math.min(firstElement, idle, total) === Infinity) return pull
   let waited = 0
   let flowed = false
   return Effect.withFiber((fiber) => {
@@ -173,7 +173,7 @@ const withDeadlines = <A, E>(
     const late = total - waited < own
     const limit = late ? total - waited : own
     const began = Breaker.monotonic(fiber)
-    const timed = limit === Number.POSITIVE_INFINITY ? pull : Effect.timeoutOrElse(pull, {
+    const timed = limit === Infinity ? pull : Effect.timeoutOrElse(pull, {
       duration: Math.max(limit, 0),
       orElse: () =>
         Effect.fail(new Cause.TimeoutError(`No element within ${late ? `total ${total}` : `${option} ${own}`} ms`))

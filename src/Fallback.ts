@@ -137,7 +137,7 @@ export const cached = <A>(options?: {
   readonly capacity?: number | undefined
 }): Cached<A> => {
   const maxAge = options?.maxAge === undefined
-    ? Number.POSITIVE_INFINITY
+    ? Infinity
     : Setting.toMillis(Setting.option("Fallback.cached", "maxAge", Setting.positiveDuration, options.maxAge))
   const capacity = options?.capacity ?? 1000
   Setting.option("Fallback.cached", "capacity", Setting.count, capacity)

@@ -20,8 +20,6 @@ import * as Trace from "./Trace.ts"
 
 /** @internal The breaker that an effect is under. */
 export interface Owner extends Named {
-  /** Whether an ask, or a success, reads the time. */
-  readonly readsTime: boolean
   ask(now: number, maker: Circuit.Maker): Circuit.Permit | Circuit.Refusal
   settle(permit: Circuit.Permit, outcome: Outcome.Outcome, now: number): void
   refused(refusal: Circuit.Refusal, fiber: AnyFiber): Exit.Exit<never, CircuitRejected>
@@ -50,7 +48,7 @@ export class Guarded implements Circuit.Maker {
 
   ask(fiber: AnyFiber): Call | Circuit.Refusal {
     const { breaker } = this
-    const clock = breaker.readsTime ? fiber.getRef(Clock.Clock) : undefined
+    const clock = Circuit.readsTime(breaker) ? fiber.getRef(Clock.Clock) : undefined
     const answer = breaker.ask(clock === undefined ? 0 : breaker.now(clock), this)
     if (answer instanceof Circuit.Refusal) return answer
     const call = answer as Call
@@ -114,7 +112,7 @@ export class Call implements Circuit.Permit {
     const { guarded: { breaker }, heard } = this
     if (classify === undefined && exit._tag === "Success" && this.span === undefined) {
       if (heard !== undefined) heard.outcome = Outcome.success
-      breaker.settle(this, Outcome.success, breaker.readsTime ? this.now() : 0)
+      breaker.settle(this, Outcome.success, Circuit.readsTime(breaker) ? this.now() : 0)
       return undefined
     }
     const [outcome, complaint] = outcomeOf(exit, classify, breaker.name)

@@ -72,6 +72,6 @@ export class Snapshot extends /*#__PURE__*/ Schema.Class<Snapshot>("effect-break
   openings: Schema.Number,
   uptimePercentage: Schema.Number,
   lastFailure: Schema.optional(failure),
-  store: Schema.optional(Schema.Literals(["shared", "lost"])),
+  store: Schema.optional(Schema.Literals(["lost", "shared"])),
   window: Schema.Struct({ calls: Schema.Number, failureRate: Schema.Number, slowRate: Schema.Number })
 }) {}

@@ -107,6 +107,8 @@ export class Exchange {
 
   /** Forgets what cannot be told any more: Redis is gone. */
   forget(): void {
+    untold(this.happened)
+    untold(this.running)
     this.happened = []
     this.running = []
     this.looks = false
@@ -188,6 +190,7 @@ export class Exchange {
       this.looks = false
       return yield* Effect.onError(this.tell(told, now, clock), () =>
         Effect.sync(() => {
+          untold(told.happened)
           // What waits is told when Redis is back; what happened to calls is too old by then.
           this.probes.unshift(...told.probes)
           this.asks.unshift(...told.asks)
@@ -249,6 +252,13 @@ export class Exchange {
     })
   }
 
+  /** What is known holds, whatever the process made of it. */
+  showAgain(): void {
+    if (this.known !== undefined) {
+      this.learn(this.known, monotonic(this.courier.clock) + (this.courier.store.shift ?? 0))
+    }
+  }
+
   /** A call was given leave by the fleet: from now on it is told of as one that runs. */
   track(call: SharedCall): void {
     this.running.push(call)
@@ -262,7 +272,10 @@ export class Exchange {
   }
 
   private learn(known: Known, now: number): void {
-    if (this.known !== undefined && this.known.epoch !== known.epoch) this.running = []
+    if (this.known !== undefined && this.known.epoch !== known.epoch) {
+      untold(this.running)
+      this.running = []
+    }
     this.known = known
     const fleet = this.fleetOf(known, now)
     known.fleet = fleet
@@ -340,6 +353,11 @@ export class Exchange {
 // ---------------------------------------------------------------------------------------------------------------------
 
 const attempts = 32
+
+// Nobody knows of these calls any more: that they come home is nobody's business either.
+const untold = (calls: ReadonlyArray<SharedCall>): void => {
+  for (const call of calls) call.isTold = false
+}
 
 const partsOf = (version: string): { readonly count: number; readonly epoch: string } => {
   const [count, , epoch] = version.split(".")

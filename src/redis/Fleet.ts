@@ -11,7 +11,7 @@ import * as Circuit from "../Circuit.ts"
 import type { Evidence } from "../Evidence.ts"
 import * as Move from "../Move.ts"
 import type * as Outcome from "../Outcome.ts"
-import { type Mutable, Permit } from "../State.ts"
+import { type Mutable, OBSERVED, Permit } from "../State.ts"
 import { FleetEvidence, type Place } from "./FleetEvidence.ts"
 import { type Fleet, Lease, type Member } from "./Stored.ts"
 
@@ -226,11 +226,17 @@ const tell = (
   for (const call of happened) {
     const permit = permits.get(call)
     if (permit !== undefined) {
-      if (call.outcome !== undefined) Circuit.settle(self, permit, call.outcome, Math.min(call.settledAt + shift, now))
+      if (call.outcome !== undefined) {
+        Circuit.settle(self, permit, call.outcome, momentOf(self, call.settledAt + shift, now))
+      }
     } else if (call.place === undefined) evidence(call)?.admit(permitOf(call))
   }
   return permits
 }
+
+// Two clocks agree to within some milliseconds: a call that counts in a period came home in it, and not after now.
+const momentOf = ({ cell: { current } }: Mutable, at: number, now: number): number =>
+  Math.max(Math.min(at, now), current.since)
 
 const settleProbe = (self: Mutable, probe: Probe, shift: number, now: number): void => {
   const state = self.cell.current
@@ -239,7 +245,7 @@ const settleProbe = (self: Mutable, probe: Probe, shift: number, now: number): v
   if (permit === undefined) return
   if (probe.answeredAt !== undefined) permit.answeredAt = probe.answeredAt + shift
   if (probe.outcome !== undefined) {
-    Circuit.settle(self, permit, probe.outcome, Math.min(probe.settledAt + shift, now))
+    Circuit.settle(self, permit, probe.outcome, momentOf(self, probe.settledAt + shift, now))
   }
 }
 
@@ -247,7 +253,10 @@ const ask = (self: Mutable, id: string, now: number): Permit | Circuit.Refusal |
   // Time alone may have closed it: the end of an isolation, or of a ramp.
   if (self.cell.current._tag !== "Closed") Move.catchUp(self, now)
   if (self.cell.current._tag === "Closed") return Circuit.refusal(self, now)
-  return Circuit.admit(self, now, { permit: () => new Lease(id) })
+  const refused = Circuit.refusal(self, now)
+  const answer = Circuit.admit(self, now, { permit: () => new Lease(id) })
+  // Whoever only observes is told what would have been: the process lets the call pass, and counts it.
+  return answer instanceof Permit && answer.generation === OBSERVED ? refused : answer
 }
 
 // Tells when to look again, where a verdict waits for members that are yet to be heard.

@@ -184,8 +184,8 @@ export class Leave {
     call.step = permit.step
     call.place = place
     call.isTold = call.isGiven = place !== undefined
-    if (place !== undefined) this.host.exchange.track(call)
-    else if (permit.generation !== OBSERVED) call.lease = (permit as Lease).id
+    if (place === undefined) call.lease = (permit as Lease).id
+    else this.host.exchange.track(call)
     return call
   }
 

@@ -47,9 +47,9 @@ export class MirrorEvidence extends Evidence.Evidence {
 /** Whatever the mirror gathers in its present state, it leaves the judging to the fleet. */
 export const reflect = ({ cell: { current }, rules: { plan } }: Circuit.Circuit, owner: Owner): void => {
   const state: { readonly since: number; evidence?: Evidence.Evidence | undefined } = current
-  if (current._tag === "Closed" || state.evidence !== undefined) {
-    if (!(state.evidence instanceof MirrorEvidence)) state.evidence = new MirrorEvidence(plan, current.since, owner)
-  }
+  if (state.evidence instanceof MirrorEvidence || (current._tag !== "Closed" && state.evidence === undefined)) return
+  const { admitted = 0, running = 0, streak = 0 } = state.evidence ?? {}
+  state.evidence = Object.assign(new MirrorEvidence(plan, current.since, owner), { admitted, running, streak })
 }
 
 /** Makes the mirror show what the fleet's circuit is. `shift` makes a time of the fleet one of the mirror's. */

@@ -10,7 +10,6 @@
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redis from "effect/persistence/Redis"
 import * as Schema from "effect/Schema"
@@ -20,7 +19,7 @@ import * as BreakerMap from "../BreakerMap.ts"
 import type * as Circuit from "../Circuit.ts"
 import * as Setting from "../internal/Setting.ts"
 import * as Registry from "../Registry.ts"
-import { isName, Name, type Settings, settings } from "../Settings.ts"
+import { isName, Name, settings } from "../Settings.ts"
 import { Courier, type Senders } from "./Courier.ts"
 import { isShareable, longestWindow } from "./FleetEvidence.ts"
 import { SharedCircuit, type Sharing } from "./SharedCircuit.ts"
@@ -146,20 +145,15 @@ export const makeMap = (
   const where = "SharedBreaker.makeMap"
   const { policy, shared, sharing } = split(options, where)
   const { capacity, idleTimeToLive, lookup } = options
-  const made = (courier: Courier, found: { current: SharedMap | undefined }) =>
-    BreakerMap.configured(
-      where,
-      (configure, idle, most, registry) =>
-        found.current = new SharedMap(configure, idle, most, registry, courier, sharing),
-      { ...policy, capacity, idleTimeToLive, lookup }
-    )
+  const made = BreakerMap.make({ ...policy, capacity, idleTimeToLive, lookup })
   return Effect.gen(function*() {
-    const found: { current: SharedMap | undefined } = { current: undefined }
-    const courier = yield* couriered(shared, {
-      all: () => found.current?.circuits() ?? [],
-      find: (key) => found.current?.peek(key)
-    })
-    const map = yield* Breaker.whileInUse(made(courier, found))
+    const map = (yield* Breaker.whileInUse(made)) as BreakerMap.BreakerMapImpl
+    const breakers = map.breakers as Map<string, SharedCircuit>
+    const courier = yield* couriered(shared, { all: () => breakers.values(), find: (key) => breakers.get(key) })
+    map.breaker = (key, fiber) => {
+      const { rules, settings } = map.configure(key)
+      return new SharedCircuit(key, settings, map.group, fiber, shareable(rules, where), courier, sharing)
+    }
     yield* courier.run
     return map
   })
@@ -175,41 +169,6 @@ export const layerMap = (options?: MapOptions): Layer.Layer<BreakerMap.BreakerMa
   Layer.effect(BreakerMap.BreakerMap, makeMap(options))
 
 // ---------------------------------------------------------------------------------------------------------------------
-
-class SharedMap extends BreakerMap.BreakerMapImpl {
-  private readonly courier: Courier
-  private readonly sharing: Sharing
-
-  constructor(
-    ...[configure, idle, capacity, registry, courier, sharing]: [
-      ...ConstructorParameters<typeof BreakerMap.BreakerMapImpl>,
-      Courier,
-      Sharing
-    ]
-  ) {
-    super(configure, idle, capacity, registry)
-    this.courier = courier
-    this.sharing = sharing
-  }
-
-  override circuits(): Iterable<SharedCircuit> {
-    return super.circuits() as Iterable<SharedCircuit>
-  }
-
-  /** The circuit of a key, if there is one. */
-  peek(key: string): SharedCircuit | undefined {
-    return this.breakers.get(key) as SharedCircuit | undefined
-  }
-
-  protected override breaker(
-    key: string,
-    { rules, settings }: { readonly settings: Settings; readonly rules: Circuit.Rules },
-    fiber: Fiber.Fiber<unknown, unknown>
-  ): SharedCircuit {
-    const shared = shareable(rules, "SharedBreaker.makeMap")
-    return new SharedCircuit(key, settings, this.group, fiber, shared, this.courier, this.sharing)
-  }
-}
 
 const couriered = (
   { bound, prefix }: { readonly bound: number; readonly prefix: string },

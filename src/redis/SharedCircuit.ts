@@ -49,6 +49,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   private trouble: string | undefined = undefined
   era = 0
   private movedAlone = false
+  /** The generation that this process is in before the fleet is, until that is told. */
+  private ahead = -1
   /** A report fell due while one was under way. */
   private isUrgent = false
 
@@ -62,6 +64,14 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     sharing: Sharing
   ) {
     super(name, settings, group, fiber, rules)
+    // A circuit with a meter reads the time of every call: the fleet has to know when each came home.
+    let meter = this.meter
+    Object.defineProperty(this, "meter", {
+      get: () => meter ?? unread,
+      set: (next: Circuit.Meter | undefined) => {
+        meter = next
+      }
+    })
     const { origin } = this
     this.courier = courier
     this.sharing = sharing
@@ -79,10 +89,6 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   // -------------------------------------------------------------------------------------------------------------------
   // Calls
   // -------------------------------------------------------------------------------------------------------------------
-
-  override get readsTime(): boolean {
-    return true
-  }
 
   get isAlone(): boolean {
     return this.courier.lost !== undefined || this.trouble !== undefined
@@ -109,6 +115,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
 
   override ask(now: number, maker: Circuit.Maker): Circuit.Permit | Circuit.Refusal {
     const { generation } = this.cell.current
+    // Settings that changed under way may have put other evidence in its place.
+    reflect(this, this)
     const answer = super.ask(now, maker)
     if (this.isAlone) this.movedAlone ||= this.cell.current.generation !== generation
     if (answer instanceof Circuit.Refusal) return answer
@@ -136,6 +144,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     const { generation } = this.cell.current
     if (!call.isGiven) super.settle(call, outcome, now)
     else this.comeHome(call, outcome, now)
+    // Opened by a `Trip`: here at once, and for all with the next report.
+    if (!this.isAlone && this.cell.current.generation > generation) this.ahead = this.cell.current.generation
     if (this.isAlone) this.movedAlone ||= this.cell.current.generation !== generation
     else if (call.era === this.era && call.isTold) this.told(call, outcome, now)
   }
@@ -192,6 +202,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
 
   private tell(call: SharedCall, now: number): void {
     const { happened } = this.exchange
+    // Whoever is so far behind has nothing to tell that is worth its room.
+    if (happened.length >= mostTold) return this.exchange.forget()
     happened.push(call)
     if (happened.length === 1) this.due(now - this.origin + this.sharing.every)
     else if (happened.length === 2 * this.sharing.calls) this.due(0)
@@ -222,10 +234,16 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   }
 
   private get exchanged(): Effect.Effect<void> {
+    const { ahead } = this
     return this.exchange.run.pipe(
       Effect.flatMap((againAt) =>
         Effect.withFiberSucceed((fiber) => {
           const { every, poll } = this.sharing
+          // The fleet was told, and had moved on already.
+          if (ahead >= 0 && this.ahead === ahead) {
+            this.ahead = -1
+            this.exchange.showAgain()
+          }
           this.troubled(undefined)
           const now = monotonic(fiber.getRef(Clock.Clock))
           if (this.isUrgent) this.due(this.exchange.doneAt + hurry)
@@ -273,6 +291,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
       return
     }
     // What moved here alone shares no count with what the fleet did meanwhile.
+    this.ahead = -1
     if (this.movedAlone) this.era++
     this.movedAlone = false
     this.exchange.looks = true
@@ -285,6 +304,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   // -------------------------------------------------------------------------------------------------------------------
 
   private show(fleet: Circuit.Circuit, shift: number, now: number): void {
+    if (fleet.cell.current.generation < this.ahead) return
+    this.ahead = -1
     show(this, fleet, shift, now, this)
   }
 
@@ -332,5 +353,15 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
 
 /** How long after an exchange the next one begins, where something is urgent, in milliseconds. */
 const hurry = 20
+
+/** The most that may wait to be told: a second of calls, in a busy process. */
+const mostTold = 200_000
+
+const unread: Circuit.Meter = {
+  admitted: () => undefined,
+  settled: () => undefined,
+  refused: () => undefined,
+  probed: () => undefined
+}
 
 const nothing = (): void => undefined

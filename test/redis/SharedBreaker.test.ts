@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Layer, Schedule } from "effect"
-import { Breaker, BreakerMap, TripPolicy, withBreaker } from "effect-breaker"
+import { Breaker, BreakerMap, Outcome, TripPolicy, withBreaker } from "effect-breaker"
 import { SharedBreaker } from "effect-breaker/redis"
 import * as Registry from "../../src/Registry.ts"
 import { clientOf, makeServer, type Server, withRedis } from "./server.ts"
@@ -27,8 +27,12 @@ const fail = (breaker: Breaker.Breaker, times = 1) =>
     discard: true
   })
 
-const until = (breaker: Breaker.Breaker, state: Breaker.State["_tag"]) =>
-  Effect.filterOrFail(breaker.state, ({ _tag }) => _tag === state, ({ _tag }) => `still ${_tag}`).pipe(
+const until = (breaker: Breaker.Breaker, state: Breaker.State["_tag"], stage?: Breaker.State["stage"]) =>
+  Effect.filterOrFail(
+    breaker.state,
+    (now) => now._tag === state && (stage === undefined || now.stage === stage),
+    (now) => `still ${now._tag}`
+  ).pipe(
     Effect.retry({ schedule: Schedule.spaced("2 millis"), times: 1500 })
   )
 
@@ -106,5 +110,76 @@ describe.runIf(withRedis)("SharedBreaker", () => {
       const { cause, retryAfter } = yield* until(small, "Isolated")
       assert.deepInclude(cause, { rule: "isolated", note: "bad deploy", by: "ada" })
       assert.isBelow(Math.abs(Duration.toMillis(retryAfter) - 3_600_000), 5000)
+    }).pipe(Effect.scoped))
+
+  it.live("opens at once where a call says that asking again is pointless, and for all with the next report (rule 12)", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const [a, b] = [yield* processOf(server), yield* processOf(server)]
+      const classify = () => Outcome.trip({ kind: "no credit", openFor: "1 hour" })
+      yield* Effect.ignore(a.execute(Effect.fail("402"), { classify }))
+      const first = yield* a.state
+      assert.deepStrictEqual([first._tag, first.generation], ["Open", 1])
+      const other = yield* until(b, "Open")
+      assert.deepStrictEqual([other.generation, other.cause?.rule, other.cause?.failure?.kind], [
+        1,
+        "trip",
+        "no credit"
+      ])
+      yield* Effect.sleep("50 millis")
+      assert.strictEqual((yield* a.state).generation, 1)
+    }).pipe(Effect.scoped))
+
+  it.live("shuts the gate of all processes for a throttle that one was told (rule 11)", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const [a, b] = [yield* processOf(server), yield* processOf(server)]
+      const classify = () => Outcome.throttled({ retryAfter: "30 seconds" })
+      yield* Effect.ignore(a.execute(Effect.fail("429"), { classify }))
+      const refused = yield* b.execute(Effect.succeed("an answer")).pipe(
+        Effect.flip,
+        Effect.retry({ schedule: Schedule.spaced("2 millis"), times: 1000 })
+      )
+      assert.strictEqual(refused.reason, "Throttled")
+    }).pipe(Effect.scoped))
+
+  it.live("observes in all processes when one is told to, and refuses nothing then (rule 28)", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const options = { openDuration: "50 millis", halfOpen: { successes: 2 } } as const
+      const [a, b] = [yield* processOf(server, options), yield* processOf(server, options)]
+      yield* a.setMode("observe")
+      yield* fail(a, 3)
+      yield* until(b, "Open")
+      yield* Effect.sleep("60 millis")
+      const calls = Array.from({ length: 5 }, () => b.execute(Effect.as(Effect.sleep("20 millis"), "an answer")))
+      assert.deepStrictEqual(yield* Effect.all(calls, { concurrency: 5 }), Array.from({ length: 5 }, () => "an answer"))
+      const { mode, rejected, wouldReject } = yield* b.snapshot
+      assert.deepStrictEqual({ mode, rejected, wouldReject }, { mode: "observe", rejected: 0, wouldReject: 4 })
+    }).pipe(Effect.scoped))
+
+  it.live("lets through the share of the fleet's calls while it ramps, and closes after the last step (rule 26)", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const options = {
+        openDuration: "50 millis",
+        halfOpen: { successes: 1 },
+        ramp: { shares: [0.25], every: "1 second", minimumCalls: 2 }
+      } as const
+      const all = [yield* processOf(server, options), yield* processOf(server, options)]
+      yield* fail(all[0]!, 3)
+      yield* Effect.forEach(all, (breaker) => until(breaker, "Open"))
+      yield* Effect.sleep("60 millis")
+      yield* all[0]!.execute(Effect.void)
+      yield* Effect.forEach(all, (breaker) => until(breaker, "HalfOpen", "Ramping"))
+      const results = yield* Effect.forEach(
+        Array.from({ length: 40 }, (_, i) => i),
+        (i) => Effect.result(all[i % 2]!.execute(Effect.void))
+      )
+      const admitted = results.filter(({ _tag }) => _tag === "Success").length
+      assert.isTrue(admitted === 10 || admitted === 11, `${admitted} of 40`)
+      yield* Effect.sleep("1 second")
+      yield* Effect.forEach(all, (breaker) => Effect.ignore(breaker.execute(Effect.void)))
+      yield* Effect.forEach(all, (breaker) => until(breaker, "Closed"))
     }).pipe(Effect.scoped))
 })
