@@ -14,7 +14,7 @@ import type { Permit } from "../State.ts"
 import { type Courier, monotonic } from "./Courier.ts"
 import * as Fleet from "./Fleet.ts"
 import { FleetEvidence, type Place } from "./FleetEvidence.ts"
-import { Log } from "./Log.ts"
+import { Log, untold } from "./Log.ts"
 import { stateAt } from "./Mirror.ts"
 import type { SharedCall } from "./SharedCall.ts"
 import { type Kept, StoreError } from "./Store.ts"
@@ -90,6 +90,11 @@ export class Exchange {
     return !this.isBusy && !this.isAwaited && this.happened.length === 0 && this.running.length === 0
   }
 
+  /** How many processes tell of the circuit, as far as that is known. */
+  get members(): number {
+    return Math.max(this.known?.fleet?.members.size ?? 1, 1)
+  }
+
   /** Whether calls run that the fleet knows of. */
   get hasCalls(): boolean {
     return this.running.length > 0
@@ -108,7 +113,7 @@ export class Exchange {
 
   /** Forgets what cannot be told any more: Redis is gone. */
   forget(): void {
-    untold(this.happened.calls())
+    this.happened.forget()
     untold(this.running)
     this.happened = new Log()
     this.running = []
@@ -177,6 +182,8 @@ export class Exchange {
         this.doneAt = monotonic(clock)
         return undefined
       }
+      // A long report is not applied in vain: where others tell too, something has changed.
+      if (this.happened.length > long && this.members > 1) yield* this.refresh(now)
       const told = {
         happened: this.happened,
         probes: this.probes,
@@ -191,7 +198,7 @@ export class Exchange {
       this.looks = false
       return yield* Effect.onError(this.tell(told, now, clock), () =>
         Effect.sync(() => {
-          untold(told.happened.calls())
+          told.happened.forget()
           // What waits is told when Redis is back; what happened to calls is too old by then.
           this.probes.unshift(...told.probes)
           this.asks.unshift(...told.asks)
@@ -267,7 +274,7 @@ export class Exchange {
     this.running.push(call)
   }
 
-  // Asks whether somebody wrote, with nothing to tell.
+  // Asks whether somebody wrote.
   private refresh(now: () => number): Effect.Effect<void, StoreError> {
     return Effect.map(this.courier.store.read(this.party.name), (found) => {
       if (found.version !== this.known?.version) this.learn(this.reconciled(found, now()), now())
@@ -357,10 +364,8 @@ export class Exchange {
 
 const attempts = 32
 
-// Nobody knows of these calls any more: that they come home is nobody's business either.
-const untold = (calls: Iterable<SharedCall>): void => {
-  for (const call of calls) call.isTold = false
-}
+/** So many entries make a report a long one. */
+const long = 200
 
 const partsOf = (version: string): { readonly count: number; readonly epoch: string } => {
   const [count, , epoch] = version.split(".")

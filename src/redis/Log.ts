@@ -15,6 +15,8 @@ export interface Logged extends Told {
   settledAt: number
   /** Which entry says that it was admitted. */
   entry: number
+  /** Whether the fleet is told of it. */
+  isTold: boolean
 }
 
 export class Log<Call extends Logged> {
@@ -50,8 +52,13 @@ export class Log<Call extends Logged> {
     entries.push(call)
   }
 
-  /** The calls that are told of by themselves. */
-  *calls(): Iterable<Call> {
-    for (const entry of this.entries) if (typeof entry !== "number") yield entry
+  /** It is not told to anybody. */
+  forget(): void {
+    for (const entry of this.entries) if (typeof entry !== "number") entry.isTold = false
   }
+}
+
+/** Nobody knows of these calls any more: that they come home is nobody's business either. */
+export const untold = (calls: ReadonlyArray<Logged>): void => {
+  for (const call of calls) call.isTold = false
 }
