@@ -14,8 +14,8 @@ import type { Permit } from "../State.ts"
 import { type Courier, monotonic } from "./Courier.ts"
 import * as Fleet from "./Fleet.ts"
 import { FleetEvidence, type Place } from "./FleetEvidence.ts"
+import { isWritten, Knowledge, type Known, partsOf, type Party } from "./Knowledge.ts"
 import { Log, untold } from "./Log.ts"
-import { stateAt } from "./Mirror.ts"
 import type { SharedCall } from "./SharedCall.ts"
 import { type Kept, StoreError } from "./Store.ts"
 import * as Stored from "./Stored.ts"
@@ -35,25 +35,8 @@ export interface Order {
   readonly resume: () => void
 }
 
-/** The circuit of the process. */
-export interface Party {
-  readonly name: string
-  readonly circuit: Circuit.Circuit
-  /** The mode that it was made with. */
-  readonly mode: Circuit.Mode
-  /** What makes a monotonic time one of its own. */
-  readonly origin: number
-  /** Another state of affairs is known. `shift` makes a time of the fleet one of the process. */
-  show(fleet: Circuit.Circuit, shift: number, now: number): void
-}
-
-/** What is known to be kept. */
-interface Known extends Kept {
-  readonly epoch: string
-  readonly count: number
-  /** As read from the text, if nothing has changed it since. */
-  fleet: Stored.Fleet | undefined
-}
+/** What an exchange tells of. */
+type Report = Pick<Exchange, "happened" | "probes" | "asks" | "orders" | "looks">
 
 export class Exchange {
   known: Known | undefined = undefined
@@ -72,12 +55,14 @@ export class Exchange {
   private readonly courier: Courier
   private readonly pace: Fleet.Pace
   private readonly keepFor: number
+  private readonly knowledge: Knowledge
 
   constructor(party: Party, courier: Courier, pace: Fleet.Pace, keepFor: number) {
     this.party = party
     this.courier = courier
     this.pace = pace
     this.keepFor = keepFor
+    this.knowledge = new Knowledge(party, courier.store)
   }
 
   /** Whether somebody waits for the next exchange. */
@@ -127,7 +112,7 @@ export class Exchange {
     if (known !== undefined && known.epoch === epoch && known.count >= count) return
     // While an exchange is under way it may bring the same, or what is older: that is seen when it is over.
     if (this.isBusy || known === undefined) this.unheard = news
-    else this.learn(this.reconciled(news, now), now)
+    else this.learn(this.knowledge.reconciled(this.known, news, now), now)
   }
 
   /** Whether an exchange is under way: whoever waits for the next one is seen when it is over. */
@@ -170,7 +155,7 @@ export class Exchange {
       // The first look only reads: most programs that start find a circuit that is closed, and leave it as it is.
       if (this.known === undefined) {
         const found = yield* store.read(this.party.name)
-        this.learn(this.reconciled(found, now()), now())
+        this.learn(this.knowledge.reconciled(this.known, found, now()), now())
         if (this.party.circuit.cell.current._tag === "Closed") {
           for (const { resume } of this.asks) resume(undefined, 0)
           this.asks = []
@@ -198,17 +183,21 @@ export class Exchange {
       this.looks = false
       return yield* Effect.onError(this.tell(told, now, clock), () =>
         Effect.sync(() => {
-          told.happened.forget()
           // What waits is told when Redis is back; what happened to calls is too old by then.
-          this.probes.unshift(...told.probes)
-          this.asks.unshift(...told.asks)
-          this.orders.unshift(...told.orders)
+          told.happened.forget()
+          this.takeBack(told)
         }))
     })
   }
 
+  private takeBack({ asks, orders, probes }: Report): void {
+    this.probes.unshift(...probes)
+    this.asks.unshift(...asks)
+    this.orders.unshift(...orders)
+  }
+
   private tell(
-    told: Pick<Exchange, "happened" | "probes" | "asks" | "orders" | "looks">,
+    told: Report,
     now: () => number,
     clock: Clock.Clock
   ): Effect.Effect<number | undefined, StoreError> {
@@ -219,7 +208,7 @@ export class Exchange {
       for (let attempt = 0; attempt < attempts; attempt++) {
         const at = now()
         const shift = this.shiftOf(at, clock)
-        const fleet = this.fleetOf(known, at)
+        const fleet = this.knowledge.fleetOf(known, at)
         known.fleet = undefined
         const out = Fleet.apply(fleet, {
           member,
@@ -234,31 +223,37 @@ export class Exchange {
           asks: told.asks.map(({ id }) => id),
           carry: this.carry
         }, this.pace)
+        // Whoever is refused changes nothing: of a crowd that asks, only those who are given leave have to write.
+        const isSame = isWritten(known) && !out.isNews && fleet.circuit.cell.current.evidence === undefined
+        if (isSame && told.happened.length + told.probes.length + told.orders.length === 0) {
+          this.learn({ ...known, fleet: undefined }, now())
+          answer(told, out, -shift)
+          this.doneAt = monotonic(clock)
+          return undefined
+        }
         const next: Kept = { version: `${known.count + 1}.${member}.${known.epoch}`, text: Stored.write(fleet) }
         const rest = Move.rest(fleet.circuit, at)
         const livesFor = rest === Infinity ? 0 : rest + fleet.circuit.lastOpenFor + this.keepFor
         const found = yield* store.swap(name, known.version, next, { livesFor, isNews: out.isNews, now: at })
         if (found !== undefined) {
-          known = this.reconciled(found, now())
+          known = this.knowledge.reconciled(this.known, found, now())
+          // What they wrote may refuse the calls that come until this is told.
+          if (isWritten(known)) this.learn(known, now())
           continue
         }
         this.learn({ ...next, epoch: known.epoch, count: known.count + 1, fleet }, now())
         // After that: they are of this history, whatever was known before.
         this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
-        told.asks.forEach(({ resume }, i) => {
-          const permit = out.answers[i]
-          resume(
-            permit === undefined || permit instanceof Circuit.Refusal
-              ? permit
-              : { permit, place: out.admitted.get(permit) },
-            -shift
-          )
-        })
+        answer(told, out, -shift)
         for (const { resume } of told.orders) resume()
         this.doneAt = monotonic(clock)
         return out.againAt === undefined ? undefined : out.againAt - (store.shift ?? 0)
       }
-      return yield* new StoreError({ message: `Redis: ${attempts} others wrote while this process tried to` })
+      // Others were quicker each time: it is told with what has happened since.
+      this.takeBack(told)
+      this.happened = told.happened.followedBy(this.happened)
+      this.looks ||= told.looks
+      return monotonic(clock)
     })
   }
 
@@ -277,7 +272,7 @@ export class Exchange {
   // Asks whether somebody wrote.
   private refresh(now: () => number): Effect.Effect<void, StoreError> {
     return Effect.map(this.courier.store.read(this.party.name), (found) => {
-      if (found.version !== this.known?.version) this.learn(this.reconciled(found, now()), now())
+      if (found.version !== this.known?.version) this.learn(this.knowledge.reconciled(this.known, found, now()), now())
     })
   }
 
@@ -287,72 +282,10 @@ export class Exchange {
       this.running = []
     }
     this.known = known
-    const fleet = this.fleetOf(known, now)
+    const fleet = this.knowledge.fleetOf(known, now)
     known.fleet = fleet
     const shift = this.party.origin - (this.courier.store.shift ?? 0)
     this.party.show(fleet.circuit, shift, now + shift)
-  }
-
-  private fleetOf(known: Known, now: number): Stored.Fleet {
-    const { circuit: mirror, mode, name } = this.party
-    const fleet = known.fleet ?? Stored.read(known.text, mirror.rules, now, mode)
-    if (fleet === undefined) {
-      const message = `What Redis keeps of the circuit ${JSON.stringify(name)} cannot be read`
-      throw new StoreError({ message, isOfOne: true })
-    }
-    fleet.circuit.random = () => mirror.random?.() ?? 0
-    return fleet
-  }
-
-  // What to go on from, given what is found. Where Redis has lost what this process knew, the later change of state holds:
-  // so a circuit that has recovered is not opened again, and one that broke is not closed.
-  private reconciled(found: Kept, now: number): Known {
-    // What was never written nobody can have lost.
-    const known = this.known?.version === "" ? undefined : this.known
-    const { count, epoch } = partsOf(found.version)
-    const theirs: Known = { ...found, count, epoch, fleet: undefined }
-    if (found.text === "") {
-      return known === undefined ? this.begun(now) : this.own({ ...found, count: 0 }, 0, now)
-    }
-    if (known === undefined || (known.epoch === epoch && count >= known.count)) return theirs
-    const { current } = this.fleetOf(theirs, now).circuit.cell
-    const shift = (this.courier.store.shift ?? 0) - this.party.origin
-    const isLater = this.party.circuit.cell.current.since + shift > current.since
-    return isLater ? this.own({ ...found, count }, current.generation + 1, now) : theirs
-  }
-
-  private begun(now: number): Known {
-    const { circuit: mirror, mode } = this.party
-    const epoch = crypto.randomUUID()
-    return { version: "", text: "", count: 0, epoch, fleet: Fleet.make(mirror.rules, now, epoch, mode) }
-  }
-
-  // The state that this process knows, at the beginning of a new history.
-  private own(
-    { count, version }: { readonly version: string; readonly count: number },
-    least: number,
-    now: number
-  ): Known {
-    const { circuit: mirror } = this.party
-    const shift = (this.courier.store.shift ?? 0) - this.party.origin
-    const begun = this.begun(now)
-    const fleet = begun.fleet!
-    const { current } = mirror.cell
-    const generation = Math.max(current.generation, least)
-    const state = stateAt({ ...current, generation }, shift, (since) => new FleetEvidence(mirror.rules.plan, since))
-    const { gateCause, gateSince, gateUntil, hintUntil, lastFailure, lastOpenFor, openings } = mirror
-    Object.assign(fleet.circuit, {
-      openings,
-      lastOpenFor,
-      lastFailure,
-      gateCause,
-      gateSince: gateSince + shift,
-      gateUntil: gateUntil + shift,
-      hintUntil: hintUntil + shift
-    })
-    fleet.mode = mirror.mode === this.party.mode ? undefined : mirror.mode
-    fleet.circuit.cell.current = state
-    return { ...begun, version, count }
   }
 
   private shiftOf(at: number, clock: Clock.Clock): number {
@@ -367,7 +300,10 @@ const attempts = 32
 /** So many entries make a report a long one. */
 const long = 200
 
-const partsOf = (version: string): { readonly count: number; readonly epoch: string } => {
-  const [count, , epoch] = version.split(".")
-  return { count: Number(count) || 0, epoch: epoch ?? "" }
+const answer = ({ asks }: Report, { admitted, answers }: Fleet.Outgoing, shift: number): void => {
+  asks.forEach(({ resume }, i) => {
+    const permit = answers[i]
+    const isLeave = permit !== undefined && !(permit instanceof Circuit.Refusal)
+    resume(isLeave ? { permit, place: admitted.get(permit) } : permit, shift)
+  })
 }

@@ -52,6 +52,30 @@ export class Log<Call extends Logged> {
     entries.push(call)
   }
 
+  /** This log with what happened after it: it could not be told. */
+  followedBy(later: Log<Call>): Log<Call> {
+    const { entries, well } = this
+    const wellLater = later.well
+    const isOver = wellLater.startedAt.length > 0 && well.startedAt.length > 0 &&
+      well.generation !== wellLater.generation
+    // The period that this was about is over for its own process.
+    if (isOver) return later
+    const [calls, before] = [entries.length, well.startedAt.length]
+    for (const entry of later.entries) {
+      if (typeof entry === "number") entries.push(entry + before)
+      else {
+        if (later.entries[entry.entry] === entry && entry.outcome === undefined) entry.entry += calls
+        entries.push(entry)
+      }
+    }
+    if (wellLater.startedAt.length > 0) well.generation = wellLater.generation
+    for (const [n, startedAt] of wellLater.startedAt.entries()) {
+      well.startedAt.push(startedAt)
+      well.settledAt.push(wellLater.settledAt[n]!)
+    }
+    return this
+  }
+
   /** It is not told to anybody. */
   forget(): void {
     for (const entry of this.entries) if (typeof entry !== "number") entry.isTold = false
