@@ -55,6 +55,7 @@ const closedTable = (all: ReadonlyArray<Closed>): string =>
       "calls per second",
       "middle half",
       "over persistence",
+      "CPU ns per call",
       "commands per call",
       "with those of scripts"
     ],
@@ -65,6 +66,7 @@ const closedTable = (all: ReadonlyArray<Closed>): string =>
       whole(one.perSecond),
       `${whole(one.from)} to ${whole(one.to)}`,
       one.overPersistence === undefined ? "" : whole(one.overPersistence),
+      whole(one.cpuPerCall),
       perCall(one.sentPerCall),
       perCall(one.carriedOutPerCall)
     ])

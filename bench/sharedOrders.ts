@@ -5,13 +5,13 @@ import type { Options, SubjectName } from "./sharedSubjects.ts"
 
 export interface Orders {
   readonly open: (order: Options & { readonly subject: SubjectName }) => Promise<void>
-  /** Makes calls from `at` until `until`. Gives how many, and when the last of them was home. */
+  /** Makes calls from `at` until `until`. Gives how many, when the last was home, and the time of processors that they took. */
   readonly run: (order: {
     readonly at: number
     readonly until: number
     /** So many fibers call at once. With more than one the body gives way once, so that so many calls are under way. */
     readonly concurrency: number
-  }) => Promise<{ readonly calls: number; readonly doneAt: number }>
+  }) => Promise<{ readonly calls: number; readonly doneAt: number; readonly cpu: number }>
   /** Makes calls until one is refused; from `at` on they may fail. Gives when which of them failed, and the refusal. */
   readonly watch: (order: { readonly at: number; readonly key: string; readonly fails: Fails }) => Promise<Watched>
   readonly isClosed: () => Promise<boolean>

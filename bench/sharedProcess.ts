@@ -42,11 +42,13 @@ const orders: Orders = {
     const all = Array.from({ length: concurrency }, () => callsUntil(call, until))
     await rest(at - clock())
     const before = body.runs
+    const used = process.cpuUsage()
     const sums = await Effect.runPromise(Effect.all(all, { concurrency: "unbounded" }))
     const doneAt = clock()
+    const { system, user } = process.cpuUsage(used)
     const calls = sums.reduce((sum, one) => sum + one, 0)
     if (calls !== body.runs - before) throw new Error(`${calls} calls, but the body ran ${body.runs - before} times`)
-    return { calls, doneAt }
+    return { calls, doneAt, cpu: (system + user) / 1000 }
   },
   watch: async ({ at, fails, key }) => {
     const { call, isRefusal } = current()

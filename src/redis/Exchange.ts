@@ -15,7 +15,7 @@ import { type Courier, monotonic } from "./Courier.ts"
 import * as Fleet from "./Fleet.ts"
 import type { FleetEvidence, Place } from "./FleetEvidence.ts"
 import { isWritten, Knowledge, type Known, partsOf, type Party } from "./Knowledge.ts"
-import { Log } from "./Log.ts"
+import { Log, untold } from "./Log.ts"
 import type { SharedCall } from "./SharedCall.ts"
 import { type Kept, StoreError } from "./Store.ts"
 import * as Stored from "./Stored.ts"
@@ -75,6 +75,11 @@ export class Exchange {
     return !this.isBusy && !this.isAwaited && this.happened.length === 0 && this.running.length === 0
   }
 
+  /** How many processes tell of the circuit, as far as that is known. */
+  get members(): number {
+    return Math.max(this.known?.fleet?.members.size ?? 1, 1)
+  }
+
   /** Whether calls run that the fleet knows of. */
   get hasCalls(): boolean {
     return this.running.length > 0
@@ -93,7 +98,7 @@ export class Exchange {
 
   /** Forgets what cannot be told any more: Redis is gone. */
   forget(): void {
-    untold(this.happened.calls())
+    this.happened.forget()
     untold(this.running)
     this.happened = new Log()
     this.running = []
@@ -162,6 +167,8 @@ export class Exchange {
         this.doneAt = monotonic(clock)
         return undefined
       }
+      // A long report is not applied in vain: where others tell too, something has changed.
+      if (this.happened.length > long && this.members > 1) yield* this.refresh(now)
       const told = {
         happened: this.happened,
         probes: this.probes,
@@ -177,7 +184,7 @@ export class Exchange {
       return yield* Effect.onError(this.tell(told, now, clock), () =>
         Effect.sync(() => {
           // What waits is told when Redis is back; what happened to calls is too old by then.
-          untold(told.happened.calls())
+          told.happened.forget()
           this.takeBack(told)
         }))
     })
@@ -262,7 +269,7 @@ export class Exchange {
     this.running.push(call)
   }
 
-  // Asks whether somebody wrote, with nothing to tell.
+  // Asks whether somebody wrote.
   private refresh(now: () => number): Effect.Effect<void, StoreError> {
     return Effect.map(this.courier.store.read(this.party.name), (found) => {
       if (found.version !== this.known?.version) this.learn(this.knowledge.reconciled(this.known, found, now()), now())
@@ -290,10 +297,8 @@ export class Exchange {
 
 const attempts = 32
 
-// Nobody knows of these calls any more: that they come home is nobody's business either.
-const untold = (calls: Iterable<SharedCall>): void => {
-  for (const call of calls) call.isTold = false
-}
+/** So many entries make a report a long one. */
+const long = 200
 
 const answer = ({ asks }: Report, { admitted, answers }: Fleet.Outgoing, shift: number): void => {
   asks.forEach(({ resume }, i) => {

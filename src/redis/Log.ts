@@ -15,6 +15,8 @@ export interface Logged extends Told {
   settledAt: number
   /** Which entry says that it was admitted. */
   entry: number
+  /** Whether the fleet is told of it. */
+  isTold: boolean
 }
 
 export class Log<Call extends Logged> {
@@ -67,13 +69,20 @@ export class Log<Call extends Logged> {
       }
     }
     if (wellLater.startedAt.length > 0) well.generation = wellLater.generation
-    well.startedAt.push(...wellLater.startedAt)
-    well.settledAt.push(...wellLater.settledAt)
+    for (const [n, startedAt] of wellLater.startedAt.entries()) {
+      well.startedAt.push(startedAt)
+      well.settledAt.push(wellLater.settledAt[n]!)
+    }
     return this
   }
 
-  /** The calls that are told of by themselves. */
-  *calls(): Iterable<Call> {
-    for (const entry of this.entries) if (typeof entry !== "number") yield entry
+  /** It is not told to anybody. */
+  forget(): void {
+    for (const entry of this.entries) if (typeof entry !== "number") entry.isTold = false
   }
+}
+
+/** Nobody knows of these calls any more: that they come home is nobody's business either. */
+export const untold = (calls: ReadonlyArray<Logged>): void => {
+  for (const call of calls) call.isTold = false
 }

@@ -51,8 +51,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   private movedAlone = false
   /** The generation that this process is in before the fleet is, until that is told. */
   private ahead = -1
-  /** A report fell due while one was under way. */
-  private isUrgent = false
+  /** How long after the last report the next one shall be, at the latest. */
+  private spacing = Infinity
 
   constructor(
     name: string,
@@ -198,19 +198,22 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     happened.cameHome(call, outcome, now)
     this.logged(happened.length, now)
     // What may change the state of all is told at once.
-    if (outcome._tag !== "Success" && outcome._tag !== "Ignored") this.hurried()
+    if (outcome._tag !== "Success" && outcome._tag !== "Ignored") this.within(hurry)
   }
 
   private logged(length: number, now: number): void {
     if (length === 1) this.due(now - this.origin + this.sharing.every)
-    else if (length === 2 * this.sharing.calls) this.hurried()
+    // As many reports as one busy process makes are enough for all: they would be in each other's way.
+    else if (length === 2 * this.sharing.calls) this.within(hurry * this.exchange.members)
+    else if (length === mostTold / 4) this.within(hurry)
     // Whoever is so far behind has nothing to tell that is worth its room.
     else if (length >= mostTold) this.exchange.forget()
   }
 
-  // At once, but not more often than it takes to tell it.
-  private hurried(): void {
-    this.due(this.exchange.doneAt + hurry)
+  // So long after the last report, and then at once.
+  private within(millis: number): void {
+    this.spacing = Math.min(this.spacing, millis)
+    if (!this.exchange.isUnderWay) this.due(this.exchange.doneAt + this.spacing)
   }
 
   get bound(): number {
@@ -232,13 +235,14 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   get report(): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (!this.exchange.isUnderWay) return this.exchanged
-      this.isUrgent = true
+      this.spacing = Math.min(this.spacing, hurry)
       return Effect.void
     })
   }
 
   private get exchanged(): Effect.Effect<void> {
     const { ahead } = this
+    this.spacing = Infinity
     return this.exchange.run.pipe(
       Effect.flatMap((againAt) =>
         Effect.withFiberSucceed((fiber) => {
@@ -250,8 +254,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
           }
           this.troubled(undefined)
           const now = monotonic(fiber.getRef(Clock.Clock))
-          if (this.isUrgent) this.hurried()
-          this.isUrgent = false
+          if (this.spacing < Infinity) this.within(this.spacing)
           if (againAt !== undefined) this.due(againAt)
           if (this.exchange.isAwaited || this.exchange.isAsked) this.due(0)
           else if (this.exchange.happened.length > 0) this.due(now + every)
@@ -313,9 +316,9 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     show(this, fleet, shift, now, this)
   }
 
-  found(now: number): void {
+  found(): void {
     this.exchange.looks = true
-    this.due(Math.max(now - this.origin, this.exchange.doneAt + hurry))
+    this.within(hurry)
   }
 
   tally(now: number): ReturnType<Owner["tally"]> {
