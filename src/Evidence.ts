@@ -274,7 +274,7 @@ export class Evidence {
         this.unlink(call)
         if (i === 0) this.slow++
         const bad = this.count(call, i, true, now)
-        ;(call.hung ??= []).push([this.memories[i]!.index, bad])
+        ;(call.hung ??= []).push([this.memories[i]!.entered, bad])
         link(call, this.rows[i + 1])
         if (call.answeredAt !== undefined) this.answer(call)
         verdict ??= this.judge(now, call)
@@ -404,7 +404,8 @@ export const block = ({ room }: Rule, first: number, since: number): Block => ({
   least: 2 * room
 })
 
-const streakOf = (value: number, limit: number): Verdict => ({ rule: "consecutive", value, limit, calls: value })
+/** @internal */
+export const streakOf = (value: number, limit: number): Verdict => ({ rule: "consecutive", value, limit, calls: value })
 
 /** @internal */
 export const over = ({ limit, minimumCalls, rule }: Rule, bad: number, calls: number): Verdict | undefined => {

@@ -41,7 +41,7 @@ export interface Probe {
 /** What a process has to tell, and to ask. */
 export interface Report {
   readonly member: string
-  /** The time of the store. */
+  /** The time of the store. What happened to its calls until then is told. */
   readonly now: number
   /** What makes a time of the process one of the store. */
   readonly shift: number
@@ -55,8 +55,6 @@ export interface Report {
   readonly orders: ReadonlyArray<Circuit.Command>
   /** Calls that ask for leave, each by a name of its own. */
   readonly asks: ReadonlyArray<string>
-  /** What `FleetEvidence` keeps between two reports of a process. */
-  readonly carry: Array<number>
 }
 
 /** How a fleet waits for its members. All in milliseconds. */
@@ -96,18 +94,14 @@ export const make = (rules: Circuit.Rules, now: number, epoch: string, mode: Cir
 export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
   const self = fleet.circuit as Mutable
   const { members } = fleet
-  const { happened, member, now, shift } = report
+  const { member, now, shift } = report
   const before = headOf(fleet)
   for (const [id, { heardAt }] of members) if (now - heardAt > pace.forgetAfter) members.delete(id)
-  const me = members.get(member)
   members.delete(member)
-  const homecomings = happened.reduce((sum, { outcome }) => sum + (outcome === undefined ? 0 : 1), 0)
   const prepared = (evidence: FleetEvidence) => {
     evidence.suspicion = undefined
     evidence.isAlone = members.size === 0
-    evidence.pace = evidence.isAlone ? 0 : 2 * pace.every
-    evidence.carry = report.carry
-    evidence.since = Math.max(evidence.home - (me?.seen ?? evidence.home), 0) + homecomings
+    evidence.grace = pace.grace
     return evidence
   }
   const evidence = self.cell.current.evidence
@@ -121,7 +115,7 @@ export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
     const state: { readonly _tag: string; evidence?: Evidence | undefined } = self.cell.current
     if (state.evidence instanceof FleetEvidence) return
     // What the members had running in the period before is none of the next one's business.
-    for (const [id, one] of members) members.set(id, { ...one, running: 0, seen: 0, oldest: Infinity })
+    for (const [id, one] of members) members.set(id, { ...one, running: 0, oldest: Infinity })
     if (state.evidence !== undefined) state.evidence = prepared(new FleetEvidence(self.rules.plan, now))
   }
 
@@ -142,7 +136,7 @@ export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
   if (current instanceof FleetEvidence) {
     const stand = (permit: Permit): Place => {
       running++
-      oldest = Math.min(oldest, permit.number)
+      oldest = Math.min(oldest, permit.startedAt)
       return current.placeOf(permit)
     }
     for (const [call, permit] of permits) {
@@ -151,10 +145,11 @@ export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
     for (const answer of answers) {
       if (answer instanceof Permit && answer.generation === generation) admitted.set(answer, stand(answer))
     }
-    current.forget(Math.min(oldest, ...[...members.values()].map((one) => one.oldest)))
+    // Of calls that begin now, others may tell as late as they report.
+    const untold = members.size === 0 ? Infinity : now - 2 * pace.every
+    current.forget(Math.min(untold, oldest, ...[...members.values()].map((one) => one.oldest)))
   }
-  const told: Member = { heardAt: now, running, oldest, seen: current instanceof FleetEvidence ? current.home : 0 }
-  members.set(member, told)
+  members.set(member, { heardAt: now, running, oldest })
   const probing = self.cell.current._tag === "HalfOpen" && self.cell.current.stage === "Probing"
     ? self.cell.current.running.length
     : 0
@@ -249,18 +244,20 @@ const ask = (self: Mutable, id: string, now: number): Permit | Circuit.Refusal |
 // Tells when to look again, where a verdict waits for members that are yet to be heard.
 const judge = (fleet: Fleet, now: number, { grace }: Pace): number | undefined => {
   const self = fleet.circuit as Mutable
-  const { members, suspectedAt } = fleet
+  const { members, suspectedAt: since } = fleet
   const { evidence } = self.cell.current
   fleet.suspectedAt = undefined
-  if (!(evidence instanceof FleetEvidence) || (evidence.suspicion ?? suspectedAt) === undefined) return undefined
-  const verdict = evidence.verdict(now)
-  if (verdict === undefined) return undefined
-  const since = suspectedAt ?? now
-  const isHeard = [...members.values()].every(({ heardAt }) => heardAt >= since)
-  if (isHeard || now - since >= grace) {
-    Move.judge(self, now, verdict)
-    return undefined
+  if (!(evidence instanceof FleetEvidence)) return undefined
+  const verdict = since === undefined ? undefined : evidence.verdict(now, since)
+  if (since !== undefined && verdict !== undefined) {
+    const isHeard = [...members.values()].every(({ heardAt }) => heardAt >= since)
+    if (isHeard || now - since >= grace) {
+      Move.judge(self, now, verdict)
+      return undefined
+    }
+    fleet.suspectedAt = since
+  } else if ((evidence.suspicion ?? since) !== undefined && evidence.verdict(now, now) !== undefined) {
+    fleet.suspectedAt = now
   }
-  fleet.suspectedAt = since
-  return since + grace
+  return fleet.suspectedAt === undefined ? undefined : fleet.suspectedAt + grace
 }

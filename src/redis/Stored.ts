@@ -8,24 +8,22 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as CallWindow from "../CallWindow.ts"
 import type * as Circuit from "../Circuit.ts"
 import type * as Evidence from "../Evidence.ts"
 import { Mode } from "../Settings.ts"
 import { Rule } from "../Snapshot.ts"
 import { Circuit as TheCircuit, type Mutable, Permit, type State } from "../State.ts"
 import { FleetEvidence } from "./FleetEvidence.ts"
+import { FleetMemory } from "./FleetMemory.ts"
 
 /** The format of what is written here. Whoever finds another one leaves it alone. */
 export const format = 1
 
-/** A process that reports: when it was last heard, how many of its calls run, and where the oldest of them stands. */
+/** A process that reports: when it was last heard, how many of its calls run, and when the oldest of them began. */
 export interface Member {
   readonly heardAt: number
   readonly running: number
   readonly oldest: number
-  /** How many calls had come home in the fleet when it was last heard. */
-  readonly seen: number
 }
 
 /** The circuit of a fleet, and what it takes to decide for all. */
@@ -53,7 +51,7 @@ export const write = ({ circuit, epoch, members, suspectedAt }: Fleet): string =
     {
       epoch,
       suspectedAt,
-      members: [...members].map(([id, { heardAt, oldest, running, seen }]) => [id, heardAt, running, oldest, seen]),
+      members: [...members].map(([id, { heardAt, oldest, running }]) => [id, heardAt, running, oldest]),
       state: stateData(circuit.cell.current),
       mode: circuit.mode,
       counts: circuit.counts,
@@ -93,12 +91,7 @@ export const read = (text: string, rules: Circuit.Rules, now: number): Fleet | u
     epoch,
     suspectedAt,
     members: new Map(
-      members.map(([id, heardAt, running, oldest, seen]) => [id, {
-        heardAt,
-        running,
-        oldest: oldest ?? Infinity,
-        seen
-      }])
+      members.map(([id, heardAt, running, oldest]) => [id, { heardAt, running, oldest: oldest ?? Infinity }])
     )
   }
 }
@@ -124,31 +117,18 @@ const Cause = Schema.Struct({
   by: maybe(Schema.String)
 })
 
-const Memory = Schema.Struct({
-  oldest: whole,
-  index: Schema.Int,
-  first: endless,
-  /** Runs of like cells: how many, with how many calls, how many of them bad. */
-  runs: maybe(Schema.Array(Schema.Tuple([whole, whole, whole]))),
-  times: Schema.Array(Schema.Tuple([whole, finite]))
-})
-
 const Block = Schema.Tuple([whole, finite, whole, whole, whole, endless])
 
 const Gathered = Schema.Struct({
   slow: whole,
   streak: whole,
   admitted: whole,
-  home: whole,
   reached: Schema.Int,
   reachedAt: endless,
   failedAt: Schema.Array(finite),
   succeededAt: endless,
-  memories: Schema.Array(Memory),
-  blocks: Schema.Array(Schema.Tuple([whole, Schema.Array(Block)])),
-  turnsAt: endless,
-  turnsWhen: endless,
-  turnedAt: finite,
+  memories: Schema.Array(Schema.TupleWithRest(Schema.Tuple([Schema.Int, Schema.Int]), [Schema.Int])),
+  blocks: Schema.Array(Schema.Array(Block)),
   /** The windows that this was gathered for. */
   shape: Schema.String
 })
@@ -184,7 +164,7 @@ const State = Schema.Union([Closed, Open, Probing, Ramping, Isolated])
 const Circuit_ = Schema.Struct({
   epoch: Schema.String,
   suspectedAt: maybe(finite),
-  members: Schema.Array(Schema.Tuple([Schema.String, finite, whole, endless, whole])),
+  members: Schema.Array(Schema.Tuple([Schema.String, finite, whole, endless])),
   state: State,
   mode: Mode,
   counts: Schema.Struct({
@@ -276,123 +256,53 @@ const shapeOf = ({ rules }: Evidence.Plan): string =>
 
 const gathered = (evidence: Evidence.Evidence | undefined): Read<typeof Gathered> | undefined => {
   if (!(evidence instanceof FleetEvidence)) return undefined
-  const { admitted, failedAt, home, kept, memories, plan, reached, reachedAt, slow, streak, succeededAt } = evidence
+  const { admitted, failedAt, kept, memories, plan, reached, reachedAt, slow, streak, succeededAt } = evidence
   return {
     slow,
     streak,
     admitted,
-    home,
     reached,
     reachedAt,
     failedAt,
     succeededAt,
-    memories: memories.map(memoryData),
-    blocks: kept.map(({ blocks, from }) => [
-      from,
-      blocks.map(({ bad, calls, first, ignored, least, since }) => [first, since, calls, ignored, bad, least])
-    ]),
-    turnsAt: evidence.turnsAt,
-    turnsWhen: evidence.turnsWhen,
-    turnedAt: evidence.turnedAt,
+    memories: memories.map((memory) => (memory as FleetMemory).written()),
+    blocks: kept.map((blocks) =>
+      blocks.map(({ bad, calls, id, ignored, least, since }) => [id, since, calls, ignored, bad, least])
+    ),
     shape: shapeOf(plan)
   }
 }
 
 const evidenceOf = (data: Read<typeof Gathered>, plan: Evidence.Plan, now: number): FleetEvidence => {
-  const evidence = new FleetEvidence(plan, now)
-  const { failedAt, home } = data
-  // Under other rules only the streak means the same.
-  Object.assign(evidence, {
-    home,
+  const { admitted, failedAt, reached, reachedAt, streak, succeededAt } = data
+  const ids = data.blocks.flatMap((blocks) => blocks.map(([id]) => id))
+  const evidence = Object.assign(new FleetEvidence(plan, now, admitted, Math.max(...ids, 0) + 1), {
+    reached,
+    reachedAt: reachedAt ?? -Infinity,
     failedAt: [...failedAt],
-    streak: Math.max(data.streak, failedAt.length),
-    succeededAt: data.succeededAt ?? -Infinity
+    streak: Math.max(streak, failedAt.length),
+    succeededAt: succeededAt ?? -Infinity
   })
-  const memories = plan.rules.map((rule, i) => memoryOf(data.memories[i], rule.window, now))
-  const isWhole = memories.every((memory) => memory !== undefined) && data.blocks.length === plan.rules.length &&
-    data.blocks.every(([, blocks]) => blocks.length >= 2)
-  if (data.shape !== shapeOf(plan) || !isWhole) return evidence
-  const kept = data.blocks.map(([from, blocks]) => ({
-    from,
-    blocks: blocks.map(([first, since, calls, ignored, bad, least]) => ({
-      first,
-      since,
-      calls,
-      ignored,
-      bad,
-      least: least ?? Infinity
-    }))
-  }))
+  const memories = plan.rules.map(({ window }, i) => {
+    const written = data.memories[i]
+    return written && FleetMemory.read(written, window, now)
+  })
+  // Under other rules only the streak means the same.
+  if (data.shape !== shapeOf(plan) || memories.includes(undefined)) return evidence
+  if (data.blocks.length !== plan.rules.length || data.blocks.some((blocks) => blocks.length < 2)) return evidence
   return Object.assign(evidence, {
     slow: data.slow,
-    admitted: data.admitted,
-    reached: data.reached,
-    reachedAt: data.reachedAt ?? -Infinity,
     memories,
-    kept,
-    blocks: kept.flatMap(({ blocks }) => blocks.slice(-2)),
-    turnsAt: data.turnsAt ?? Infinity,
-    turnsWhen: data.turnsWhen ?? Infinity,
-    turnedAt: data.turnedAt
+    kept: data.blocks.map((blocks) =>
+      blocks.map(([id, since, calls, ignored, bad, least]) => ({
+        id,
+        first: 0,
+        since,
+        calls,
+        ignored,
+        bad,
+        least: least ?? Infinity
+      }))
+    )
   })
-}
-
-const memoryData = ({ cells, first, index, oldest, size, times, within }: CallWindow.Memory): Read<typeof Memory> => {
-  const at = (cell: number) => cell % size
-  const all = Array.from({ length: Math.max(index - oldest + 1, 0) }, (_, i) => at(oldest + i))
-  return {
-    oldest,
-    index,
-    first,
-    runs: cells && runsOf(all, (place): [number, number] => [cells[place]!, cells[place + size]!]),
-    times: within < Infinity ? runsOf(all, (place): [number] => [times[place]!]) : []
-  }
-}
-
-const memoryOf = (
-  data: Read<typeof Memory> | undefined,
-  window: CallWindow.CallWindow,
-  now: number
-): CallWindow.Memory | undefined => {
-  const memory = new CallWindow.Memory(window, now)
-  const { size, within } = memory
-  if (data === undefined) return undefined
-  const { index, oldest, runs, times } = data
-  const room = index - oldest + 1
-  const length = (all: ReadonlyArray<readonly [number, ...Array<unknown>]>) => all.reduce((sum, [n]) => sum + n, 0)
-  if (room < 0 || room > size) return undefined
-  if (runs !== undefined && length(runs) !== room || within < Infinity && length(times) !== room) return undefined
-  Object.assign(memory, { index, oldest, first: data.first ?? memory.first })
-  if (runs === undefined) {
-    // Only calls that bear no time are counted without cells.
-    if (!CallWindow.isTimed(window)) memory.calls = room
-    return memory
-  }
-  const cells = memory.cells = new Uint32Array(2 * size)
-  let cell = oldest
-  for (const [n, calls, bad] of runs) {
-    for (const end = cell + n; cell < end; cell++) {
-      cells[cell % size] = calls
-      cells[cell % size + size] = bad
-    }
-    memory.calls += n * calls
-    memory.bad += n * bad
-  }
-  cell = oldest
-  for (const [n, time] of times) for (const end = cell + n; cell < end; cell++) memory.times[cell % size] = time
-  return memory
-}
-
-const runsOf = <A extends ReadonlyArray<number>>(
-  places: ReadonlyArray<number>,
-  read: (place: number) => A
-): Array<[number, ...A]> => {
-  const runs: Array<[number, ...A]> = []
-  for (const place of places) {
-    const value = read(place)
-    const last = runs.at(-1)
-    if (last !== undefined && value.every((one, i) => one === last[i + 1])) last[0]++
-    else runs.push([1, ...value])
-  }
-  return runs
 }
