@@ -56,53 +56,60 @@ export class FleetMemory extends CallWindow.Memory {
 
   written(): Written {
     const { first, index, oldest, size, times } = this
-    const cells: Array<number> = []
+    const all: [number, number, ...Array<number>] = [index, first]
     let before = 0
     for (let cell = oldest; cell <= index; cell++) {
       const [calls, bad] = this.in(cell)
       if (this.duration === Infinity) {
         const time = Math.round(times[cell % size]!)
-        cells.push(4 * (time - before) + 2 * calls + bad)
+        all.push(4 * (time - before) + 2 * calls + bad)
         before = time
-      } else if (cells.at(-2) === calls && cells.at(-1) === bad) cells[cells.length - 3]!++
-      else cells.push(1, calls, bad)
+      } else if (all.length > 2 && all.at(-2) === calls && all.at(-1) === bad) all[all.length - 3]!++
+      else all.push(1, calls, bad)
     }
-    return [index, first, ...cells]
+    return all
   }
 
   /** `undefined` where that is no memory of the window. */
-  static read([index, first, ...cells]: Written, window: CallWindow.CallWindow, now: number): FleetMemory | undefined {
+  static read(written: Written, window: CallWindow.CallWindow, now: number): FleetMemory | undefined {
     const memory = new FleetMemory(window, now)
-    const { duration, size } = memory
-    const isTimed = duration < Infinity
-    // Of each cell, in turn: how many are alike, the time, how many calls, how many of them bad.
-    const runs: Array<readonly [alike: number, time: number, calls: number, bad: number]> = []
-    let count = 0
-    if (isTimed) {
-      for (let i = 0; i < cells.length; i += 3) {
-        const [alike = 0, calls = 0, bad = 0] = cells.slice(i, i + 3)
-        runs.push([alike, 0, calls, bad])
-        count += alike
-      }
-    } else {
-      let time = 0
-      for (const cell of cells) {
-        time += Math.floor(cell / 4)
-        runs.push([1, time, cell & 2 ? 1 : 0, cell & 1])
-        count++
-      }
+    const [index, first] = written
+    const isTimed = memory.duration < Infinity
+    let count = isTimed ? 0 : written.length - 2
+    for (let i = 2; isTimed && i < written.length; i += 3) {
+      const [alike = 0, calls = 0, bad = 0] = written.slice(i, i + 3)
+      if (alike < 1 || bad < 0 || calls < bad || calls > mostCalls) return undefined
+      count += alike
     }
-    if (count > size || count > index + 1) return undefined
-    if (runs.some(([alike, , calls, bad]) => alike < 1 || bad < 0 || calls < bad || calls > mostCalls)) return undefined
-    Object.assign(memory, { index, first: isTimed ? first : 0, oldest: index - count + 1 })
-    let cell = memory.oldest
-    for (const [alike, time, calls, bad] of runs) {
-      for (const end = cell + alike; cell < end; cell++) {
-        if (!isTimed) memory.times[cell % size] = time
-        memory.change(cell, calls, bad)
-      }
-    }
+    if (count > memory.size || count > index + 1) return undefined
+    Object.assign(memory, { index, oldest: index - count + 1 })
+    if (isTimed) memory.readBuckets(written, first)
+    else memory.readCalls(written)
     return memory
+  }
+
+  private readBuckets(written: Written, first: number): void {
+    Object.assign(this, { first })
+    let cell = this.oldest
+    for (let i = 2; i < written.length; i += 3) {
+      for (const end = cell + written[i]!; cell < end; cell++) this.change(cell, written[i + 1]!, written[i + 2]!)
+    }
+  }
+
+  private readCalls(written: Written): void {
+    const { size, times } = this
+    const cells = this.ring()
+    let time = 0
+    for (let i = 2, at = this.oldest % size; i < written.length; i++, at = (at + 1) % size) {
+      const one = written[i]!
+      times[at] = time += Math.floor(one / 4)
+      if ((one & 2) === 0) continue
+      cells[at] = 1
+      this.calls++
+      if ((one & 1) === 0) continue
+      cells[at + size] = 1
+      this.bad++
+    }
   }
 
   private in(cell: number): readonly [calls: number, bad: number] {

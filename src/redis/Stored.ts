@@ -10,11 +10,12 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Circuit from "../Circuit.ts"
 import type * as Evidence from "../Evidence.ts"
+import * as Setting from "../internal/Setting.ts"
 import { Mode } from "../Settings.ts"
 import { Rule } from "../Snapshot.ts"
 import { Circuit as TheCircuit, type Mutable, Permit, type State } from "../State.ts"
 import { FleetEvidence } from "./FleetEvidence.ts"
-import { FleetMemory } from "./FleetMemory.ts"
+import { FleetMemory, type Written } from "./FleetMemory.ts"
 
 /** The format of what is written here. Whoever finds another one leaves it alone. */
 export const format = 1
@@ -47,27 +48,23 @@ export class Lease extends Permit {
 
 /** Writes a circuit down. */
 export const write = ({ circuit, epoch, members, suspectedAt }: Fleet): string =>
-  JSON.stringify(
-    {
-      epoch,
-      suspectedAt,
-      members: [...members].map(([id, { heardAt, oldest, running }]) => [id, heardAt, running, oldest]),
-      state: stateData(circuit.cell.current),
-      mode: circuit.mode,
-      counts: circuit.counts,
-      lastFailure: circuit.lastFailure,
-      openings: circuit.openings,
-      lastOpenFor: circuit.lastOpenFor,
-      hintUntil: circuit.hintUntil,
-      gateUntil: circuit.gateUntil,
-      gateSince: circuit.gateSince,
-      gateCause: circuit.gateCause,
-      madeAt: circuit.madeAt,
-      downFor: circuit.downFor
-    },
-    // What an error says may be of any length.
-    (key, value: unknown) => key === "message" && typeof value === "string" ? value.slice(0, longestMessage) : value
-  )
+  JSON.stringify({
+    epoch,
+    suspectedAt,
+    members: [...members].map(([id, { heardAt, oldest, running }]) => [id, heardAt, running, oldest]),
+    state: stateData(circuit.cell.current),
+    mode: circuit.mode,
+    counts: circuit.counts,
+    lastFailure: failureData(circuit.lastFailure),
+    openings: circuit.openings,
+    lastOpenFor: circuit.lastOpenFor,
+    hintUntil: circuit.hintUntil,
+    gateUntil: circuit.gateUntil,
+    gateSince: circuit.gateSince,
+    gateCause: causeData(circuit.gateCause),
+    madeAt: circuit.madeAt,
+    downFor: circuit.downFor
+  })
 
 /** Reads a circuit; `undefined` where the text is none. */
 export const read = (text: string, rules: Circuit.Rules, now: number): Fleet | undefined => {
@@ -76,6 +73,7 @@ export const read = (text: string, rules: Circuit.Rules, now: number): Fleet | u
   const { epoch, members, state, suspectedAt, ...data } = parsed.success
   const circuit = new TheCircuit(rules, data.madeAt, data.mode) as Mutable
   Object.assign(circuit, data, {
+    lastOpenFor: data.lastOpenFor ?? Infinity,
     hintUntil: data.hintUntil ?? -Infinity,
     gateUntil: data.gateUntil ?? -Infinity,
     counts: { ...data.counts }
@@ -98,10 +96,23 @@ export const read = (text: string, rules: Circuit.Rules, now: number): Fleet | u
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-const longestMessage = 500
+// What errors and people say may be of any length.
+const brief = (said: string | undefined): string | undefined => said?.slice(0, 500)
+
+// What is added to such a number stays whole.
+const isInteger = (n: unknown): boolean => Number.isInteger(n) && Math.abs(n as number) < 2 ** 52
+const isWhole = (n: unknown): boolean => isInteger(n) && (n as number) >= 0
+const isEndless = (n: unknown): boolean => n === null || Number.isFinite(n)
+
 const { Finite: finite } = Schema
-const whole = finite.check(Schema.makeFilter((n) => Number.isSafeInteger(n) && n >= 0))
+const whole = finite.check(Schema.makeFilter(isWhole))
 const maybe = Schema.optional
+
+// Long lists are looked through at once: a Schema of each element takes several times as long.
+const listOf = <A>(what: string, holds: (one: unknown) => boolean): Schema.Codec<ReadonlyArray<A>, unknown> =>
+  Setting.setting<ReadonlyArray<A>>(`a list of ${what}`, (all) => Array.isArray(all) && all.every(holds))
+const row = (...fields: ReadonlyArray<(one: unknown) => boolean>) => (one: unknown): boolean =>
+  Array.isArray(one) && one.length === fields.length && fields.every((holds, i) => holds(one[i]))
 
 // Where there is none, JSON has null for what is infinite.
 const endless = Schema.NullOr(finite)
@@ -117,7 +128,17 @@ const Cause = Schema.Struct({
   by: maybe(Schema.String)
 })
 
-const Block = Schema.Tuple([whole, finite, whole, whole, whole, endless])
+const isName = (one: unknown): boolean => typeof one === "string"
+const isBlock = row(isWhole, Number.isFinite, isWhole, isWhole, isWhole, isEndless)
+type BlockData = readonly [
+  id: number,
+  since: number,
+  calls: number,
+  ignored: number,
+  bad: number,
+  least: number | null
+]
+type MemberData = readonly [id: string, heardAt: number, running: number, oldest: number | null]
 
 const Gathered = Schema.Struct({
   slow: whole,
@@ -125,17 +146,17 @@ const Gathered = Schema.Struct({
   admitted: whole,
   reached: Schema.Int,
   reachedAt: endless,
-  failedAt: Schema.Array(finite),
+  failedAt: listOf<number>("times", Number.isFinite),
   succeededAt: endless,
-  memories: Schema.Array(Schema.TupleWithRest(Schema.Tuple([Schema.Int, Schema.Int]), [Schema.Int])),
-  blocks: Schema.Array(Schema.Array(Block)),
+  memories: listOf<Written>("memories", (one) => Array.isArray(one) && one.length >= 2 && one.every(isInteger)),
+  blocks: listOf<ReadonlyArray<BlockData>>("blocks", (one) => Array.isArray(one) && one.every(isBlock)),
   /** The windows that this was gathered for. */
   shape: Schema.String
 })
 
 const period = { generation: whole, since: finite }
 const Closed = Schema.TaggedStruct("Closed", { ...period, evidence: maybe(Gathered) })
-const Open = Schema.TaggedStruct("Open", { ...period, cause: Cause, until: finite })
+const Open = Schema.TaggedStruct("Open", { ...period, cause: Cause, until: endless })
 const Probing = Schema.TaggedStruct("Probing", {
   ...period,
   cause: Cause,
@@ -164,7 +185,7 @@ const State = Schema.Union([Closed, Open, Probing, Ramping, Isolated])
 const Circuit_ = Schema.Struct({
   epoch: Schema.String,
   suspectedAt: maybe(finite),
-  members: Schema.Array(Schema.Tuple([Schema.String, finite, whole, endless])),
+  members: listOf<MemberData>("members", row(isName, Number.isFinite, isWhole, isEndless)),
   state: State,
   mode: Mode,
   counts: Schema.Struct({
@@ -179,7 +200,7 @@ const Circuit_ = Schema.Struct({
   }),
   lastFailure: maybe(Failure),
   openings: whole,
-  lastOpenFor: finite,
+  lastOpenFor: endless,
   hintUntil: endless,
   gateUntil: endless,
   gateSince: finite,
@@ -192,9 +213,15 @@ const parse = Schema.decodeUnknownResult(Schema.fromJsonString(Circuit_))
 
 type Read<S extends Schema.Constraint> = S["Type"]
 
+const failureData = (failure: Circuit.LastFailure | undefined): Circuit.LastFailure | undefined =>
+  failure && { at: failure.at, kind: brief(failure.kind), message: brief(failure.message) }
+
+const causeData = (cause: Circuit.Cause | undefined): Circuit.Cause | undefined =>
+  cause && { ...cause, failure: failureData(cause.failure), note: brief(cause.note), by: brief(cause.by) }
+
 const stateData = (state: State): unknown => {
   const { _tag, cause, generation, since } = state
-  const same = { generation, since, cause }
+  const same = { generation, since, cause: causeData(cause) }
   switch (_tag) {
     case "Closed":
       return { _tag, ...same, evidence: gathered(state.evidence) }
@@ -215,7 +242,7 @@ const stateData = (state: State): unknown => {
           running: running.map((probe) => [(probe as Lease).id, probe.startedAt, probe.answeredAt ?? null])
         }
       }
-      return { ...state, _tag: state.stage, evidence: gathered(state.evidence) }
+      return { ...state, ...same, _tag: state.stage, evidence: gathered(state.evidence) }
   }
 }
 
@@ -227,7 +254,7 @@ const stateOf = (data: Read<typeof State>, rules: Circuit.Rules, now: number): S
         ? { _tag: data._tag, generation, since }
         : { _tag: data._tag, generation, since, evidence: evidenceOf(data.evidence, rules.plan, now) }
     case "Open":
-      return data
+      return { ...data, until: data.until ?? Infinity }
     case "Isolated": {
       const interrupted = stateOf(data.interrupted, rules, now)
       return interrupted === undefined || interrupted._tag === "Isolated"
