@@ -59,9 +59,9 @@ export interface Report {
 
 /** How a fleet waits for its members. All in milliseconds. */
 export interface Pace {
-  /** How long a verdict waits for members that are not heard. */
+  /** How long the answer of a member that is asked may take. */
   readonly grace: number
-  /** How long it takes until every member that has calls has reported. */
+  /** How long it takes until a member that has calls reports unasked. */
   readonly every: number
   /** After how long a silent member counts as gone. */
   readonly forgetAfter: number
@@ -242,22 +242,28 @@ const ask = (self: Mutable, id: string, now: number): Permit | Circuit.Refusal |
 }
 
 // Tells when to look again, where a verdict waits for members that are yet to be heard.
-const judge = (fleet: Fleet, now: number, { grace }: Pace): number | undefined => {
+const judge = (fleet: Fleet, now: number, { every, grace }: Pace): number | undefined => {
   const self = fleet.circuit as Mutable
-  const { members, suspectedAt: since } = fleet
+  const { members, suspectedAt } = fleet
   const { evidence } = self.cell.current
   fleet.suspectedAt = undefined
   if (!(evidence instanceof FleetEvidence)) return undefined
-  const verdict = since === undefined ? undefined : evidence.verdict(now, since)
-  if (since !== undefined && verdict !== undefined) {
-    const isHeard = [...members.values()].every(({ heardAt }) => heardAt >= since)
-    if (isHeard || now - since >= grace) {
-      Move.judge(self, now, verdict)
-      return undefined
-    }
-    fleet.suspectedAt = since
-  } else if ((evidence.suspicion ?? since) !== undefined && evidence.verdict(now, now) !== undefined) {
-    fleet.suspectedAt = now
+  let since = suspectedAt
+  let verdict = since === undefined ? undefined : evidence.verdict(now, since)
+  if (verdict === undefined && (evidence.suspicion ?? since) !== undefined) {
+    since = now
+    verdict = evidence.verdict(now, now)
   }
-  return fleet.suspectedAt === undefined ? undefined : fleet.suspectedAt + grace
+  if (since === undefined || verdict === undefined) return undefined
+  let until = -Infinity
+  for (const { heardAt } of members.values()) {
+    // Whoever does not know that it is asked reports in its own time, unless it is gone.
+    if (heardAt < since) until = Math.max(until, since + grace, heardAt + every + grace)
+  }
+  if (now < until) {
+    fleet.suspectedAt = since
+    return until
+  }
+  Move.judge(self, now, verdict)
+  return undefined
 }

@@ -39,7 +39,7 @@ export class FleetEvidence extends Evidence.Evidence {
   /** When the first of the failures in a row came home, in order: as many as a rule asks for. */
   failedAt: Array<number> = []
   succeededAt = -Infinity
-  /** How long all others may take to be heard: what is younger may be one process's word. */
+  /** How long all others may take to be heard. */
   grace = 0
   /** Nobody else has a say: what is known is all there is. */
   isAlone = true
@@ -121,10 +121,11 @@ export class FleetEvidence extends Evidence.Evidence {
       const verdict = Evidence.over(rule, memory.badUntil(until), calls)
       if (verdict !== undefined) return verdict
       if (rule.rule === "failureCount") continue
-      for (const { bad, calls, ignored, least, since } of this.kept[i]!) {
-        const verdict = since + this.grace <= until
-          ? Evidence.over(rule, bad, Math.max(calls - ignored, least))
-          : undefined
+      const blocks = this.kept[i]!
+      for (const [j, { bad, calls, ignored, least, since }] of blocks.entries()) {
+        // What went on for a moment only may be one process's word.
+        if (Math.min(blocks[j + 2]?.since ?? until, until) - since < this.grace) continue
+        const verdict = Evidence.over(rule, bad, Math.max(calls - ignored, least))
         if (verdict !== undefined) return verdict
       }
     }

@@ -19,15 +19,15 @@ export interface Options {
   readonly failuresWithin?: number
   /** After how many happenings a process reports at once. */
   readonly most?: number
-  /** The longest way of a message. */
+  /** The longest that a message is under way. */
   readonly way?: number
   /** The share of news that get lost. */
   readonly lost?: number
-  /** How far off a process may be about the time of the store. */
+  /** How far a process may be off about the time of the store. */
   readonly off?: number
 }
 
-/** The leave to make one call. Whether it is known to the circuit, or none of its business. */
+/** The leave to make one call. */
 export interface Leave {
   readonly generation: number
   readonly isProbe: boolean
@@ -39,18 +39,18 @@ export interface Applied {
   readonly process: Process
   readonly report: Fleet.Report
   readonly out: Fleet.Outgoing
+  /** The text that the report found. */
   readonly before: string
-  readonly after: string
   readonly fleet: Stored.Fleet
 }
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
 type Answer = (answer: Leave | Circuit.Refusal) => void
 
-/** Redis's clock is at this when the simulation begins. */
+/** When a simulation begins, by the clock of the store. */
 export const beginning = 1_764_000_000_000
 
-/** What runs on virtual time: a step at a time, in order. */
+/** What happens on virtual time, a step at a time. */
 export class World {
   now = beginning
   readonly random: () => number
@@ -82,22 +82,27 @@ export class World {
 export class Processes {
   readonly world: World
   readonly rules: Circuit.Rules
-  readonly pace: Fleet.Pace
   readonly options: Options
-  readonly all: ReadonlyArray<Process>
+  readonly all: Array<Process>
+  /** The circuit. */
   text: string
-  version = 0
   reports = 0
   /** Told of each report, as it is applied. */
   watch: (applied: Applied) => void = () => undefined
 
   constructor(options: Options) {
     this.options = options
-    this.pace = options.pace
     this.world = new World(options.seed)
     this.rules = Circuit.rules(options.rules)
     this.text = Stored.write(Fleet.make(this.rules, this.world.now, "epoch", "enforce"))
     this.all = Array.from({ length: options.processes }, (_, i) => new Process(this, `process ${i}`))
+  }
+
+  /** One process more. */
+  join(): Process {
+    const process = new Process(this, `process ${this.all.length}`)
+    this.all.push(process)
+    return process
   }
 
   read(): Stored.Fleet {
@@ -106,24 +111,27 @@ export class Processes {
     return fleet
   }
 
+  snapshot(): Circuit.Snapshot {
+    return Circuit.snapshot(this.read().circuit, this.world.now)
+  }
+
   /** How long a message is under way. */
   way(): number {
     return this.world.random() * (this.options.way ?? 5)
   }
 
-  apply(process: Process, report: Omit<Fleet.Report, "now">): readonly [Fleet.Outgoing, Stored.Fleet] {
+  apply(process: Process, told: Omit<Fleet.Report, "now">): readonly [Fleet.Outgoing, Stored.Fleet] {
     const { text: before, world: { now, random } } = this
     const fleet = this.read()
-    const whole = { ...report, now }
-    const out = Fleet.apply(fleet, whole, this.pace)
+    const report = { ...told, now }
+    const out = Fleet.apply(fleet, report, this.options.pace)
     this.text = Stored.write(fleet)
-    this.reports++
-    const version = ++this.version
-    this.watch({ process, report: whole, out, before, after: this.text, fleet })
+    const version = ++this.reports
+    this.watch({ process, report, out, before, fleet })
     if (out.isNews) {
       for (const other of this.all) {
         if (other === process || random() < (this.options.lost ?? 0)) continue
-        this.world.at(now + this.way(), () => other.adopt(version, fleet))
+        this.world.at(now + this.way(), () => other.hear(version, fleet))
       }
     }
     return [out, fleet]
@@ -132,15 +140,17 @@ export class Processes {
 
 export class Process {
   readonly name: string
-  readonly shift: number
   /** What it last heard of the circuit. */
   known: Stored.Fleet
-  isAlive = true
   private readonly fleet: Processes
-  private readonly off: number
-  private version = 0
+  private readonly clock: number
+  private readonly shift: number
+  private version: number
+  private isAlive = true
+  // What waits while it is stopped.
+  private backlog: Array<() => void> | undefined = undefined
   private happened: Array<Fleet.Told> = []
-  private running: ReadonlyArray<Fleet.Told> = []
+  private running: ReadonlyArray<Mutable<Fleet.Told>> = []
   private looks = false
   private probes: Array<Fleet.Probe> = []
   private orders: Array<Circuit.Command> = []
@@ -151,23 +161,26 @@ export class Process {
   private reportedAt: number
 
   constructor(fleet: Processes, name: string) {
-    const { options: { off = 0 }, world: { now, random } } = fleet
+    const { options: { off = 0, pace }, world: { now, random } } = fleet
     this.fleet = fleet
     this.name = name
-    this.shift = Math.floor(random() * 1e9)
-    this.off = (2 * random() - 1) * off
+    this.clock = -Math.floor(random() * 1e9)
+    this.shift = -this.clock + (2 * random() - 1) * off
     this.known = fleet.read()
-    this.reportedAt = now - random() * fleet.pace.every
+    this.version = fleet.reports
+    this.reportedAt = now - random() * pace.every
   }
 
-  /** Asks for leave: at once where what it knows is enough, else after a round trip. */
+  /** Asks for leave, and gets it at once where what it knows is enough, else after a round trip. */
   ask(done: Answer): void {
+    if (!this.isAlive) return
+    if (this.backlog !== undefined) return void this.backlog.push(() => this.ask(done))
     const { now } = this.fleet.world
     const { circuit } = this.known
     const state = circuit.cell.current
     const refusal = Circuit.refusal(circuit, now)
     this.looks = true
-    if (circuit.mode === "off" || refusal !== undefined && circuit.mode === "observe") return done(uncounted)
+    if (circuit.mode === "off" || (refusal !== undefined && circuit.mode === "observe")) return done(uncounted)
     if (refusal !== undefined && refusal.reason !== "HalfOpen") return done(refusal)
     if (state._tag === "Closed") {
       const call = this.call(state.generation, 0, now)
@@ -183,12 +196,33 @@ export class Process {
     this.due(this.fleet.world.now)
   }
 
+  /** It is killed, in the midst of what it does. */
   die(): void {
     this.isAlive = false
   }
 
-  /** Hears of the circuit. */
-  adopt(version: number, known: Stored.Fleet): void {
+  /** It stands still until it wakes. */
+  stop(): void {
+    this.backlog ??= []
+  }
+
+  wake(): void {
+    const { backlog = [] } = this
+    this.backlog = undefined
+    for (const step of backlog) step()
+  }
+
+  hear(version: number, known: Stored.Fleet): void {
+    this.awake(() => this.adopt(version, known))
+  }
+
+  private awake(step: () => void): void {
+    if (!this.isAlive) return
+    if (this.backlog === undefined) step()
+    else this.backlog.push(step)
+  }
+
+  private adopt(version: number, known: Stored.Fleet): void {
     if (version <= this.version) return
     this.version = version
     this.known = known
@@ -197,7 +231,7 @@ export class Process {
 
   // Its own clock.
   private time(now: number): number {
-    return now - this.shift
+    return now + this.clock
   }
 
   private call(generation: number, step: number, startedAt: number): Mutable<Fleet.Told> {
@@ -213,102 +247,101 @@ export class Process {
   }
 
   private happens(call: Fleet.Told, within: number): void {
-    const { options: { most = Infinity }, pace: { every }, world: { now } } = this.fleet
+    const { options: { most = Infinity, pace: { every } }, world: { now } } = this.fleet
     this.happened.push(call)
+    // With its first call it says that it is there: until then nobody waits for it.
     const isNew = !this.known.members.has(this.name)
     this.due(isNew || this.happened.length >= most ? now : Math.min(now + within, this.reportedAt + every))
   }
 
   private leave(call: Mutable<Fleet.Told>): Leave {
-    return {
-      generation: call.generation,
-      isProbe: false,
-      settle: (outcome) => {
-        if (call.outcome !== undefined) return
-        const { options: { failuresWithin = 20 }, world } = this.fleet
-        Object.assign(call, { outcome, settledAt: this.time(world.now) })
-        const { _tag } = outcome
-        this.happens(call, _tag === "Failure" ? failuresWithin : _tag === "Success" || _tag === "Ignored" ? Infinity : 0)
-      }
+    const settle = (outcome: Outcome.Outcome) => {
+      if (call.outcome !== undefined) return
+      const { options: { failuresWithin = 20 }, world } = this.fleet
+      Object.assign(call, { outcome, settledAt: this.time(world.now) })
+      const { _tag } = outcome
+      this.happens(call, _tag === "Failure" ? failuresWithin : _tag === "Success" || _tag === "Ignored" ? Infinity : 0)
     }
+    return { generation: call.generation, isProbe: false, settle: (outcome) => this.awake(() => settle(outcome)) }
   }
 
-  private probing(permit: Stored.Lease): Leave {
-    return {
-      generation: permit.generation,
-      isProbe: true,
-      settle: (outcome) => {
-        const { now } = this.fleet.world
-        this.probes.push({ id: permit.id, answeredAt: undefined, outcome, settledAt: this.time(now) })
-        this.due(now)
-      }
+  private probing({ generation, id }: Stored.Lease): Leave {
+    const settle = (outcome: Outcome.Outcome) => {
+      const { now } = this.fleet.world
+      this.probes.push({ id, answeredAt: undefined, outcome, settledAt: this.time(now) })
+      this.due(now)
     }
+    return { generation, isProbe: true, settle: (outcome) => this.awake(() => settle(outcome)) }
   }
 
   private due(at: number): void {
     if (at >= this.dueAt) return
     this.dueAt = at
     this.fleet.world.at(at, () => {
-      if (this.dueAt === at) this.report()
+      if (this.dueAt === at) this.awake(() => this.report())
     })
   }
 
   private report(): void {
-    if (this.isReporting || !this.isAlive) return
-    this.dueAt = Infinity
+    if (this.isReporting) return
     this.isReporting = true
+    this.dueAt = Infinity
     const { world } = this.fleet
-    const { asks, happened } = this
-    const report = {
-      member: this.name,
-      shift: this.shift + this.off,
-      running: this.running,
-      happened,
-      looks: this.looks,
-      probes: this.probes,
-      orders: this.orders,
-      asks: [...asks.keys()]
-    }
+    world.at(world.now + this.fleet.way(), () => this.awake(() => this.tell()))
+  }
+
+  private tell(): void {
+    const { fleet: { world }, happened, probes, orders, asks, running, looks } = this
     this.happened = []
-    this.looks = false
     this.probes = []
     this.orders = []
     this.asks = new Map()
-    world.at(world.now + this.fleet.way(), () => {
-      if (!this.isAlive) return
-      const [out, fleet] = this.fleet.apply(this, report)
-      const { version } = this.fleet
-      const { now: appliedAt } = world
-      world.at(world.now + this.fleet.way(), () => {
-        if (!this.isAlive) return
-        this.isReporting = false
-        this.reportedAt = appliedAt
-        this.adopt(version, fleet)
-        this.read(out, [...asks.values()], new Set([...report.running, ...happened]))
-        const { every, forgetAfter } = this.fleet.pace
-        if (out.againAt !== undefined) this.due(out.againAt)
-        if (this.running.length > 0) this.due(appliedAt + forgetAfter / 3)
-        if (this.happened.length > 0) this.due(appliedAt + every)
-        if (this.dueAt <= world.now) this.report()
-      })
+    this.looks = false
+    const tellAt = world.now
+    const [out, fleet] = this.fleet.apply(this, {
+      member: this.name,
+      shift: this.shift,
+      running,
+      happened,
+      looks,
+      probes,
+      orders,
+      asks: [...asks.keys()]
     })
+    const { options: { pace: { every, forgetAfter } }, reports: version } = this.fleet
+    const answered = () => {
+      this.isReporting = false
+      this.reportedAt = tellAt
+      this.adopt(version, fleet)
+      this.read(out, [...asks.values()], new Set([...running, ...happened]))
+      if (out.againAt !== undefined) this.due(out.againAt)
+      if (this.running.length > 0) this.due(tellAt + forgetAfter / 3)
+      if (this.happened.length > 0) this.due(tellAt + every)
+      if (this.dueAt <= world.now) this.report()
+    }
+    world.at(world.now + this.fleet.way(), () => this.awake(answered))
   }
 
   private read(out: Fleet.Outgoing, asks: ReadonlyArray<Answer>, told: ReadonlySet<Mutable<Fleet.Told>>): void {
     for (const call of told) call.place = out.places.get(call)
-    const running: Array<Fleet.Told> = [...told].filter(({ place }) => place !== undefined)
+    const running = [...told].filter(({ place }) => place !== undefined)
+    const answers: Array<() => void> = []
     out.answers.forEach((answer, i) => {
       const done = asks[i]!
-      if (answer === undefined) return this.ask(done)
-      if (answer instanceof Circuit.Refusal) return done(answer)
-      const place = out.admitted.get(answer)
-      if (place === undefined) return done(answer.settled ? uncounted : this.probing(answer as Stored.Lease))
-      const call = this.call(answer.generation, answer.step, answer.startedAt)
-      call.place = place
-      running.push(call)
-      done(this.leave(call))
+      if (answer === undefined) answers.push(() => this.ask(done))
+      else if (answer instanceof Circuit.Refusal) answers.push(() => done(answer))
+      else if (out.admitted.has(answer)) {
+        const call = this.call(answer.generation, answer.step, answer.startedAt)
+        call.place = out.admitted.get(answer)
+        running.push(call)
+        answers.push(() => done(this.leave(call)))
+      } else {
+        const leave = answer.settled || answer.generation < 0 ? uncounted : this.probing(answer as Stored.Lease)
+        answers.push(() => done(leave))
+      }
     })
     this.running = running
+    for (const answer of answers) answer()
   }
 }
 
