@@ -39,6 +39,8 @@ export class FleetEvidence extends Evidence.Evidence {
   /** When the first of the failures in a row came home, in order: as many as a rule asks for. */
   failedAt: Array<number> = []
   succeededAt = -Infinity
+  /** When the newest call that is told of was admitted. */
+  newestAt: number
   /** How long all others may take to be heard. */
   grace = 0
   /** Nobody else has a say: what is known is all there is. */
@@ -52,6 +54,7 @@ export class FleetEvidence extends Evidence.Evidence {
     const limits = [plan.streak, ...plan.rules.map(({ belowMinimum }) => belowMinimum)].filter(Number.isFinite)
     this.longestStreak = Math.max(...limits, 0)
     this.admitted = admitted
+    this.newestAt = now
     this.memories = plan.rules.map(({ window }) => new FleetMemory(window, now))
     this.kept = plan.rules.map((rule) => [block, block + 1].map((id) => ({ ...Evidence.block(rule, 0, now), id })))
   }
@@ -74,16 +77,18 @@ export class FleetEvidence extends Evidence.Evidence {
 
   override admit(call: Evidence.Call): void {
     const { startedAt } = call
+    // A block begins where none has been told of yet, lest it divide what was told from what is told late.
+    const now = this.newestAt = Math.max(this.newestAt, startedAt)
     call.number = this.admitted++
     this.running++
     call.blocks = this.kept.flatMap((blocks, i) => {
       const rule = this.plan.rules[i]!
       const youngest = blocks.at(-1)!
-      const isFull = youngest.calls - youngest.ignored >= rule.room || startedAt >= youngest.since + rule.span / 2
-      if (isFull && (this.isAlone || startedAt - youngest.since >= this.grace)) {
+      const isFull = youngest.calls - youngest.ignored >= rule.room || now >= youngest.since + rule.span / 2
+      if (isFull && (this.isAlone || now - youngest.since >= this.grace)) {
         const older = blocks.at(-2)!
         older.least = leastShare * (older.calls - older.ignored)
-        blocks.push({ ...Evidence.block(rule, 0, startedAt), id: youngest.id + 1 })
+        blocks.push({ ...Evidence.block(rule, 0, now), id: youngest.id + 1 })
       }
       let younger = blocks.length - 1
       while (younger > 1 && blocks[younger]!.since > startedAt) younger--

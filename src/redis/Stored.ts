@@ -144,6 +144,7 @@ const Gathered = Schema.Struct({
   slow: whole,
   streak: whole,
   admitted: whole,
+  newestAt: finite,
   reached: Schema.Int,
   reachedAt: endless,
   failedAt: listOf<number>("times", Number.isFinite),
@@ -283,11 +284,12 @@ const shapeOf = ({ rules }: Evidence.Plan): string =>
 
 const gathered = (evidence: Evidence.Evidence | undefined): Read<typeof Gathered> | undefined => {
   if (!(evidence instanceof FleetEvidence)) return undefined
-  const { admitted, failedAt, kept, memories, plan, reached, reachedAt, slow, streak, succeededAt } = evidence
+  const { admitted, failedAt, kept, memories, newestAt, plan, reached, reachedAt, slow, streak, succeededAt } = evidence
   return {
     slow,
     streak,
     admitted,
+    newestAt,
     reached,
     reachedAt,
     failedAt,
@@ -301,9 +303,10 @@ const gathered = (evidence: Evidence.Evidence | undefined): Read<typeof Gathered
 }
 
 const evidenceOf = (data: Read<typeof Gathered>, plan: Evidence.Plan, now: number): FleetEvidence => {
-  const { admitted, failedAt, reached, reachedAt, streak, succeededAt } = data
+  const { admitted, failedAt, newestAt, reached, reachedAt, streak, succeededAt } = data
   const ids = data.blocks.flatMap((blocks) => blocks.map(([id]) => id))
   const evidence = Object.assign(new FleetEvidence(plan, now, admitted, Math.max(...ids, 0) + 1), {
+    newestAt,
     reached,
     reachedAt: reachedAt ?? -Infinity,
     failedAt: [...failedAt],
