@@ -275,6 +275,29 @@ describe("FairShare", () => {
     }
   })
 
+  describe("calls in bursts, whose failures are home before the next", () => {
+    it("open the circuit though nothing of a block is left when it is closed (rule 15)", () => {
+      const tripPolicy = TripPolicy.failureRate({
+        threshold: 0.5,
+        minimumCalls: 40,
+        window: CallWindow.lastDuration("2 seconds")
+      })
+      const circuit = Circuit.make(Circuit.rules({ tripPolicy }), 0)
+      const burst = (at: number, failing: number) => {
+        const permits = Array.from({ length: 60 }, () => Circuit.admit(circuit, at))
+        for (const permit of permits.slice(0, failing)) {
+          if (permit instanceof Circuit.Permit) Circuit.settle(circuit, permit, failure, at + 300)
+        }
+      }
+
+      // The other calls take twenty seconds: those of healthy times count as good beside the window until then.
+      for (let at = 0; at < 1500; at += 600) burst(at, 0)
+      for (let at = 1800; at < 9000; at += 600) burst(at, 39)
+
+      assert.strictEqual(Circuit.snapshot(circuit, 9000).state, "Open")
+    })
+  })
+
   describe("where calls end ignored", () => {
     for (const ignored of [0.25, 0.5, 0.9]) {
       for (const pair of latencies.slice(0, 5)) {

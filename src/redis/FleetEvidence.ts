@@ -34,7 +34,7 @@ export const longestWindow = 10_000
 export const mostBlocks = 64
 
 export class FleetEvidence extends Evidence.Evidence {
-  /** Of each rule, the blocks that some call may still report to, oldest first. The last two are open. */
+  /** Of each rule, the blocks that some call may still report to, oldest first: the last two are open, the one before was closed last. */
   readonly kept: ReadonlyArray<Array<Block>>
   /** When the first of the failures in a row came home, in order: as many as a rule asks for. */
   failedAt: Array<number> = []
@@ -105,7 +105,7 @@ export class FleetEvidence extends Evidence.Evidence {
   /** Lets go of the blocks that ended before `time`, and of some of the oldest where there are many. */
   forget(time: number): void {
     for (const blocks of this.kept) {
-      while (blocks.length > 2 && endOf(blocks) < time) blocks.shift()
+      while (blocks.length > 3 && endOf(blocks) < time) blocks.shift()
       if (blocks.length <= mostBlocks) continue
       // Calls so old are judged by some of them.
       const thinned = blocks.filter((_, i) => i % 2 === 0 || i >= mostBlocks / 2)
@@ -135,6 +135,10 @@ export class FleetEvidence extends Evidence.Evidence {
       }
     }
     return undefined
+  }
+
+  protected override lastClosed(i: number): Evidence.Block | undefined {
+    return this.plan.rules[i]!.room === Infinity ? this.kept[i]!.at(-3) : undefined
   }
 
   override judge(now: number, call: Evidence.Call | undefined): Evidence.Verdict | undefined {
