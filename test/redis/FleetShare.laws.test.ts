@@ -28,7 +28,7 @@ interface Load extends Latencies {
   /** Until then all goes well. */
   readonly from: number
   /** A process that is killed, and when. */
-  readonly dies?: { readonly process: number; readonly at: number }
+  readonly dies: { readonly process: number; readonly at: number } | undefined
 }
 
 const BURST = 60
@@ -147,13 +147,22 @@ const anyFleet = (random: () => number): Omit<Options, "processes" | "rules"> =>
   off: pick(random, [0, 0, 3])
 })
 
-const anyLoad = (random: () => number, shares: ReadonlyArray<number>): Load => ({
-  ...pick(random, latencies),
-  arrivals: pick(random, ["steady", "poisson", "bursts"]),
-  rate: pick(random, [100, 400, 1500]),
-  shares,
-  from: pick(random, [0, 0, 1500])
-})
+const anyLoad = (random: () => number, shares: ReadonlyArray<number>): Load => {
+  // Where workers wait for their calls, a process that fails fast makes more of them than the others.
+  const isEven = new Set(shares).size === 1
+  const arrivals = pick(random, ["steady", "poisson", "bursts", isEven ? "workers" : "steady"] as const)
+  return {
+    ...pick(random, latencies),
+    arrivals,
+    rate: pick(random, [100, 400, 1500]),
+    shares,
+    // Workers that wait for answers of twenty seconds would not see the outage begin.
+    from: arrivals === "workers" ? 0 : pick(random, [0, 0, 1500]),
+    dies: shares.length < 8 || random() < 0.7
+      ? undefined
+      : { process: shares.length - 1, at: 500 + 2000 * random() }
+  }
+}
 
 const told = (load: Load, fleet: object, policy: object, opening: Opening | undefined): string =>
   JSON.stringify({ ...load, success: load.success.name, failure: load.failure.name, fleet, policy, opening })
@@ -229,6 +238,7 @@ describe("a fleet of many", () => {
         const { every, grace } = options.pace
         const measure = Math.max(Math.min(timeFor(calls, load), spanOf(policy)), load.failure.p99)
         if (measure > 3000) continue
+        // A process that died is waited for, as long as it might yet report.
         const bound = load.from + 3 * measure + every + 2 * grace
 
         const { opening } = simulate(load, { ...options, rules: { tripPolicy: policy } }, bound)
