@@ -25,6 +25,8 @@ export interface Options {
   readonly lost?: number
   /** How far a process may be off about the time of the store. */
   readonly off?: number
+  /** How often a process reads the circuit, lest it miss for ever what it was not told. */
+  readonly poll?: number
 }
 
 /** The leave to make one call. */
@@ -49,6 +51,8 @@ type Answer = (answer: Leave | Circuit.Refusal) => void
 
 /** When a simulation begins, by the clock of the store. */
 export const beginning = 1_764_000_000_000
+
+const defaultPoll = 5000
 
 /** What happens on virtual time, a step at a time. */
 export class World {
@@ -161,7 +165,7 @@ export class Process {
   private reportedAt: number
 
   constructor(fleet: Processes, name: string) {
-    const { options: { off = 0, pace }, world: { now, random } } = fleet
+    const { options: { off = 0, pace, poll = defaultPoll }, world: { now, random } } = fleet
     this.fleet = fleet
     this.name = name
     this.clock = -Math.floor(random() * 1e9)
@@ -169,6 +173,16 @@ export class Process {
     this.known = fleet.read()
     this.version = fleet.reports
     this.reportedAt = now - random() * pace.every
+    this.poll(random() * poll)
+  }
+
+  private poll(within: number): void {
+    const { fleet } = this
+    fleet.world.at(fleet.world.now + within, () =>
+      this.awake(() => {
+        this.adopt(fleet.reports, fleet.read())
+        this.poll(fleet.options.poll ?? defaultPoll)
+      }))
   }
 
   /** Asks for leave, and gets it at once where what it knows is enough, else after a round trip. */
