@@ -63,9 +63,16 @@ export interface Pace {
   readonly grace: number
   /** How long it takes until a member that has calls reports unasked. */
   readonly every: number
-  /** After how long a silent member counts as gone. */
+  /** After how long a silent member counts as gone though it said that calls of it run. */
   readonly forgetAfter: number
 }
+
+/**
+ * Whether a member is not waited for any more. A process that is not, or never was one, reports with its first call: what
+ * others say about the share of failures must not be the verdict before it is heard.
+ */
+export const isGone = (member: Member | undefined, now: number, { every, forgetAfter }: Pace): boolean =>
+  member === undefined || now - member.heardAt > (member.running > 0 ? forgetAfter : Math.min(2 * every, forgetAfter))
 
 /** What came of a report. */
 export interface Outgoing {
@@ -96,7 +103,7 @@ export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
   const { members } = fleet
   const { member, now, shift } = report
   const before = headOf(fleet)
-  for (const [id, { heardAt }] of members) if (now - heardAt > pace.forgetAfter) members.delete(id)
+  for (const [id, one] of members) if (isGone(one, now, pace)) members.delete(id)
   members.delete(member)
   const prepared = (evidence: FleetEvidence) => {
     evidence.suspicion = undefined

@@ -68,7 +68,8 @@ export class FleetEvidence extends Evidence.Evidence {
   /** Puts a call back in its place. Calls come oldest first. */
   putBack(call: Evidence.Call, place: Place): void {
     call.number = place.number
-    call.hung = place.hung.length > 0 ? [...place.hung] : undefined
+    const hung = place.hung.slice(0, this.rows.length)
+    call.hung = hung.length > 0 ? hung : undefined
     call.blocks = this.kept.flatMap((blocks, i) => pair(blocks, place.blocks[i] ?? -1))
     Evidence.link(call, this.rows[call.hung?.length ?? 0])
     if (call.answeredAt !== undefined) this.answer(call)
@@ -128,8 +129,9 @@ export class FleetEvidence extends Evidence.Evidence {
       if (rule.rule === "failureCount") continue
       const blocks = this.kept[i]!
       for (const [j, { bad, calls, ignored, least, since }] of blocks.entries()) {
-        // What went on for a moment only may be one process's word.
-        if (Math.min(blocks[j + 2]?.since ?? until, until) - since < this.grace) continue
+        // What only some have told of yet must not outweigh what all have; a moment's calls may be those of one alone.
+        const end = blocks[j + 2]?.since ?? Infinity
+        if (end <= until ? end - since < this.grace : until - since < now - until) continue
         const verdict = Evidence.over(rule, bad, Math.max(calls - ignored, least))
         if (verdict !== undefined) return verdict
       }

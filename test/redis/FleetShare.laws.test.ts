@@ -42,6 +42,9 @@ const timeFor = (calls: number, { arrivals, failure, rate, shares, success }: Lo
     : calls / rate * 1000
 }
 
+/** Long enough for some windows to be filled. */
+const timeOf = ({ rate }: Load): number => Math.max(2500, 150 / rate * 1000)
+
 interface Opening {
   readonly at: number
   readonly cause: Circuit.Cause | undefined
@@ -154,7 +157,7 @@ const anyLoad = (random: () => number, shares: ReadonlyArray<number>): Load => {
   return {
     ...pick(random, latencies),
     arrivals,
-    rate: pick(random, [100, 400, 1500]),
+    rate: pick(random, [20, 100, 400, 1500]),
     shares,
     // Workers that wait for answers of twenty seconds would not see the outage begin.
     from: arrivals === "workers" ? 0 : pick(random, [0, 0, 1500]),
@@ -188,7 +191,7 @@ describe("a fleet of many", () => {
         const options = anyFleet(random)
         const { every, grace } = options.pace
 
-        const { fates, opening } = simulate(load, { ...options, rules: { tripPolicy: policy } }, 2500)
+        const { fates, opening } = simulate(load, { ...options, rules: { tripPolicy: policy } }, timeOf(load))
 
         // A few calls may be so by chance: then it is true of the calls.
         const since = (opening?.at ?? 0) - 2 * every - 2 * grace
@@ -203,11 +206,11 @@ describe("a fleet of many", () => {
       let opened = 0
       for (let run = 0; run < runs / 2; run++) {
         const shares = pick(random, [unevenly(8, 1, 1), unevenly(8, 1, 0.6), evenly(8, 0.2), unevenly(16, 3, 1)])
-        const load = { ...anyLoad(random, shares), from: 1000, rate: pick(random, [100, 400, 1500, 4000]) }
+        const load = { ...anyLoad(random, shares), from: 1000, rate: pick(random, [20, 100, 400, 1500, 4000]) }
         const options = { ...anyFleet(random), off: 0 }
         const { every, grace } = options.pace
 
-        const { fates, opening } = simulate(load, { ...options, rules: {} }, 3000)
+        const { fates, opening } = simulate(load, { ...options, rules: {} }, timeOf(load) + 500)
 
         if (opening === undefined) continue
         opened++
@@ -232,12 +235,13 @@ describe("a fleet of many", () => {
           unevenly(8, 6, 1),
           unevenly(16, 11, 1)
         ])
-        const { calls, policy } = pick(random, policies)
+        const { calls, least, policy } = pick(random, policies)
         const load = anyLoad(random, shares)
         const options = anyFleet(random)
         const { every, grace } = options.pace
         const measure = Math.max(Math.min(timeFor(calls, load), spanOf(policy)), load.failure.p99)
-        if (measure > 3000) continue
+        // The window must hold what it takes to be judged.
+        if (measure > 8000 || spanOf(policy) / 1000 * load.rate < 2 * Math.max(least, BURST)) continue
         // A process that died is waited for, as long as it might yet report.
         const bound = load.from + 3 * measure + every + 2 * grace
 

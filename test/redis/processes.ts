@@ -264,7 +264,7 @@ export class Process {
     const { options: { most = Infinity, pace: { every } }, world: { now } } = this.fleet
     this.happened.push(call)
     // With its first call it says that it is there: until then nobody waits for it.
-    const isNew = !this.known.members.has(this.name)
+    const isNew = Fleet.isGone(this.known.members.get(this.name), now, this.fleet.options.pace)
     this.due(isNew || this.happened.length >= most ? now : Math.min(now + within, this.reportedAt + every))
   }
 
