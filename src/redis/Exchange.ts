@@ -48,7 +48,6 @@ export class Exchange {
   /** When the last exchange was over, by the monotonic clock. */
   doneAt = -Infinity
   private running: Array<SharedCall> = []
-  private readonly carry: Array<number> = []
   private isBusy = false
   private unheard: Kept | undefined = undefined
   private readonly party: Party
@@ -220,8 +219,7 @@ export class Exchange {
           probes: told.probes,
           looks: told.looks,
           orders: told.orders.map(({ order }) => order),
-          asks: told.asks.map(({ id }) => id),
-          carry: this.carry
+          asks: told.asks.map(({ id }) => id)
         }, this.pace)
         // Whoever is refused changes nothing: of a crowd that asks, only those who are given leave have to write.
         const isSame = isWritten(known) && !out.isNews && fleet.circuit.cell.current.evidence === undefined
