@@ -96,10 +96,14 @@ export class FleetEvidence extends Evidence.Evidence {
     call.blocks = this.kept.flatMap((blocks, i) => {
       const rule = this.plan.rules[i]!
       const youngest = blocks.at(-1)!
-      const isFull = youngest.calls - youngest.ignored >= rule.room || now >= youngest.since + rule.span / 2
+      const ends = youngest.since + rule.span / 2
+      const isFull = youngest.calls - youngest.ignored >= rule.room || now >= ends
       if (isFull && (this.isAlone || now - youngest.since >= this.grace)) {
         const older = blocks.at(-2)!
-        older.least = leastShare * (older.calls - older.ignored)
+        const calls = older.calls - older.ignored
+        older.least = leastShare * calls
+        // In a fleet of many a verdict looks at every block that is kept.
+        this.cause = this.isAlone && now < ends + rule.span / 2 && Evidence.over(rule, older.bad, calls)
         blocks.push({ ...Evidence.block(rule, 0, now), id: youngest.id + 1 })
       }
       let younger = blocks.length - 1
@@ -151,10 +155,6 @@ export class FleetEvidence extends Evidence.Evidence {
     return undefined
   }
 
-  protected override lastClosed(i: number): Evidence.Block | undefined {
-    return this.plan.rules[i]!.room === Infinity ? this.kept[i]!.at(-3) : undefined
-  }
-
   override judge(now: number, call: Evidence.Call | undefined): Evidence.Verdict | undefined {
     const verdict = super.judge(now, call)
     if (this.isAlone) return verdict
@@ -190,7 +190,9 @@ export class FleetEvidence extends Evidence.Evidence {
   private succeeded(at: number): void {
     this.succeededAt = Math.max(this.succeededAt, at)
     this.failedAt = this.failedAt.filter((one) => one > at)
-    if (this.row !== undefined && at > this.row.from && at < this.row.to) this.row = undefined
+    const { from, limit, to } = this.row ?? { from: Infinity, limit: 1, to: 0 }
+    // What came home in the same moment as the last of them may have come before it.
+    if (limit > 1 && at >= from && at <= to) this.row = undefined
   }
 }
 

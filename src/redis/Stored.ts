@@ -157,6 +157,7 @@ const Gathered = Schema.Struct({
   reachedAt: endless,
   failedAt: listOf<number>("times", Number.isFinite),
   succeededAt: endless,
+  cause: maybe(Schema.Struct({ rule: Rule, value: finite, limit: finite, calls: finite })),
   row: maybe(Schema.Struct({ from: finite, to: finite, limit: whole })),
   memories: listOf<Written>("memories", (one) => Array.isArray(one) && one.length >= 2 && one.every(isInteger)),
   blocks: listOf<ReadonlyArray<BlockData>>("blocks", (one) => Array.isArray(one) && one.every(isBlock)),
@@ -303,6 +304,7 @@ const gathered = (evidence: Evidence.Evidence | undefined): Read<typeof Gathered
     reachedAt,
     failedAt,
     succeededAt,
+    cause: evidence.cause || undefined,
     row: evidence.row,
     memories: memories.map((memory) => (memory as FleetMemory).written()),
     blocks: kept.map((blocks) =>
@@ -320,6 +322,7 @@ const evidenceOf = (data: Read<typeof Gathered>, plan: Evidence.Plan, now: numbe
     reached,
     reachedAt: reachedAt ?? -Infinity,
     failedAt: [...failedAt],
+    cause: data.cause as Evidence.Verdict | undefined,
     row: data.row,
     streak: Math.max(streak, failedAt.length),
     succeededAt: succeededAt ?? -Infinity
