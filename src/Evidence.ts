@@ -179,7 +179,7 @@ export class Evidence {
   // Of each rule two, half a block apart: wherever trouble begins, one of them is in its first half.
   blocks = noBlocks
   // Why the block that was closed last trips: one over time cannot be judged before, and all its calls may be home.
-  cause: Verdict | undefined | false = undefined
+  cause?: Verdict | undefined
   // The call, and the moment, with which the next block is half full.
   turnsAt = Infinity
   turnsWhen = Infinity
@@ -317,7 +317,7 @@ export class Evidence {
         older.calls = number - older.first
         older.least = 0.75 * (older.calls - older.ignored)
         // After a silence it speaks of a time that is over.
-        this.cause = now < ends + rule.span / 2 && over(rule, older.bad, older.calls - older.ignored)
+        this.cause = now < ends + rule.span / 2 ? over(rule, older.bad, older.calls - older.ignored) : undefined
         this.blocks = this.blocks.toSpliced(2 * i, 2, younger, block(rule, number, now))
         joined = 0
         ends = now + rule.span / 2
@@ -351,7 +351,7 @@ export class Evidence {
       const memory = memories[i]!
       memory.expire(now)
       const calls = this.callsOf(i)
-      if (calls < rule.minimumCalls && row >= rule.belowMinimum) return streakOf(row, rule.belowMinimum)
+      if (row >= rule.belowMinimum && calls < rule.minimumCalls) return streakOf(row, rule.belowMinimum)
       const verdict = over(rule, memory.bad, calls)
       if (verdict !== undefined) return verdict
       if (call === undefined || rule.rule === "failureCount") continue
@@ -361,7 +361,7 @@ export class Evidence {
         const verdict = over(rule, bad, Math.max(calls - ignored, least))
         if (verdict !== undefined) return verdict
       }
-      if (this.cause) return this.cause
+      if (this.cause?.rule === rule.rule) return this.cause
     }
     return undefined
   }
