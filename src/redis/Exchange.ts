@@ -13,7 +13,7 @@ import * as Move from "../Move.ts"
 import type { Permit } from "../State.ts"
 import { type Courier, monotonic } from "./Courier.ts"
 import * as Fleet from "./Fleet.ts"
-import { FleetEvidence, type Place } from "./FleetEvidence.ts"
+import type { FleetEvidence, Place } from "./FleetEvidence.ts"
 import { isWritten, Knowledge, type Known, partsOf, type Party } from "./Knowledge.ts"
 import type { SharedCall } from "./SharedCall.ts"
 import { type Kept, StoreError } from "./Store.ts"
@@ -64,9 +64,9 @@ export class Exchange {
     this.knowledge = new Knowledge(party, courier.store)
   }
 
-  /** Whether somebody waits for the next exchange. */
+  /** Whether somebody waits for the next exchange: those who know less than this process does, since Redis lost it. */
   get isAwaited(): boolean {
-    return this.asks.length > 0 || this.orders.length > 0 || this.probes.length > 0
+    return this.asks.length > 0 || this.orders.length > 0 || this.probes.length > 0 || this.known?.isLater === true
   }
 
   /** Whether nothing of this process would be lost to the fleet. */
@@ -233,7 +233,7 @@ export class Exchange {
           continue
         }
         this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
-        this.learn({ ...next, epoch: known.epoch, count: known.count + 1, fleet }, now())
+        this.learn({ ...next, epoch: known.epoch, count: known.count + 1, isLater: false, fleet }, now())
         answer(told, out, -shift)
         for (const { resume } of told.orders) resume()
         this.doneAt = monotonic(clock)
