@@ -14,7 +14,7 @@ const history = (...lines: ReadonlyArray<readonly [by: string, line: Said]>): Re
 const up = { what: "up", member: "m", pid: 1, state: "Closed", generation: 0 } as const
 const asked = (call: string) => ({ what: "asked", call }) as const
 const admitted = (call: string, generation: number, more: Partial<Extract<Line, { what: "admitted" }>> = {}) =>
-  ({ what: "admitted", call, generation, shared: true, isSpared: false, ...more }) as const
+  ({ what: "admitted", call, generation, shared: true, isSpared: false, epoch: "e", ...more }) as const
 const settled = (call: string, outcome: "Success" | "Failure", wall: number) =>
   ({ what: "settled", call, outcome, wall }) as const
 const returned = (call: string, more: Partial<Extract<Line, { what: "returned" }>> = {}) =>

@@ -181,19 +181,23 @@ const laws: Readonly<Record<string, Law>> = {
       const until = leave?.from === undefined ? Infinity : leave.from + lease
       if (until > line.wall) running.set(line.call, until)
       // A period that failed leaves its probes running: the next one counts its own.
-      const peers = [...running.keys()].filter((call) => leaves.get(call)?.generation === leave?.generation)
+      const peers = [...running.keys()].filter((call) => {
+        const peer = leaves.get(call)
+        return peer?.generation === leave?.generation && peer?.epoch === leave?.epoch
+      })
       if (peers.length > concurrency) report(line, `${peers.length} probes run: ${peers.join(", ")}`)
     }
   },
 
   "probes decide, each within its lease": (lines, { lease, outOf, successes }, report) => {
     const settled = new Map<string, Of<"settled">>()
-    const leaves = new Map<number, Array<Of<"admitted">>>()
+    const leaves = new Map<string, Array<Of<"admitted">>>()
     for (const line of lines) {
       if (line.what === "settled") settled.set(line.call, line)
       else if (line.what === "admitted" && line.from !== undefined) {
-        const all = leaves.get(line.generation)
-        if (all === undefined) leaves.set(line.generation, [line])
+        const period = `${line.epoch} ${line.generation}`
+        const all = leaves.get(period)
+        if (all === undefined) leaves.set(period, [line])
         else all.push(line)
       }
     }
@@ -209,7 +213,7 @@ const laws: Readonly<Record<string, Law>> = {
       if (commands.some(({ at }) => at > before.at - 1000 && at < line.at + 1000)) continue
       let passed = 0
       let failed = 0
-      for (const { call, from } of leaves.get(before.generation) ?? []) {
+      for (const { call, from } of leaves.get(`${line.epoch} ${before.generation}`) ?? []) {
         if (from! < before.since - skew) continue
         const home = settled.get(call)
         const took = home === undefined ? Infinity : home.wall - from!

@@ -43,6 +43,8 @@ export type Told =
     readonly lease?: string | undefined
     readonly from?: number | undefined
     readonly step?: number | undefined
+    /** The history that its generation is one of. */
+    readonly epoch?: string | undefined
   }
   /** The circuit was told what came of it. */
   | { readonly what: "settled"; readonly call: string; readonly outcome: Outcome["_tag"]; readonly wall: number }
