@@ -47,7 +47,7 @@ export type Told =
     readonly epoch?: string | undefined
   }
   /** The circuit was told what came of it. */
-  | { readonly what: "settled"; readonly call: string; readonly outcome: Outcome["_tag"]; readonly wall: number }
+  | { readonly what: "settled"; readonly call: string; readonly outcome: Outcome["_tag"] }
   /** What the caller was given. `broken` is anything that neither the provider nor the breaker had to say. */
   | {
     readonly what: "returned"

@@ -144,7 +144,7 @@ const watch = (circuit: SharedCircuit): void => {
   circuit.settle = (permit, outcome, now) => {
     const id = calls.get(permit)
     if (id !== undefined && !permit.settled) {
-      note({ what: "settled", call: id, outcome: outcome._tag, wall: Date.now() })
+      note({ what: "settled", call: id, outcome: outcome._tag })
     }
     settle(permit, outcome, now)
   }
