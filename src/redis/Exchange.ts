@@ -15,6 +15,7 @@ import { type Courier, monotonic } from "./Courier.ts"
 import * as Fleet from "./Fleet.ts"
 import type { FleetEvidence, Place } from "./FleetEvidence.ts"
 import { isWritten, Knowledge, type Known, partsOf, type Party } from "./Knowledge.ts"
+import { Log, untold } from "./Log.ts"
 import type { SharedCall } from "./SharedCall.ts"
 import { type Kept, StoreError } from "./Store.ts"
 import * as Stored from "./Stored.ts"
@@ -39,7 +40,7 @@ type Report = Pick<Exchange, "happened" | "probes" | "asks" | "orders" | "looks"
 
 export class Exchange {
   known: Known | undefined = undefined
-  happened: Array<SharedCall> = []
+  happened = new Log<SharedCall>()
   probes: Array<Fleet.Probe> = []
   asks: Array<Ask> = []
   orders: Array<Order> = []
@@ -47,7 +48,6 @@ export class Exchange {
   /** When the last exchange was over, by the monotonic clock. */
   doneAt = -Infinity
   private running: Array<SharedCall> = []
-  private readonly carry: Array<number> = []
   private isBusy = false
   private unheard: Kept | undefined = undefined
   private readonly party: Party
@@ -74,6 +74,11 @@ export class Exchange {
     return !this.isBusy && !this.isAwaited && this.happened.length === 0 && this.running.length === 0
   }
 
+  /** How many processes tell of the circuit, as far as that is known. */
+  get members(): number {
+    return Math.max(this.known?.fleet?.members.size ?? 1, 1)
+  }
+
   /** Whether calls run that the fleet knows of. */
   get hasCalls(): boolean {
     return this.running.length > 0
@@ -92,9 +97,9 @@ export class Exchange {
 
   /** Forgets what cannot be told any more: Redis is gone. */
   forget(): void {
-    untold(this.happened)
+    this.happened.forget()
     untold(this.running)
-    this.happened = []
+    this.happened = new Log()
     this.running = []
     this.looks = false
   }
@@ -161,6 +166,8 @@ export class Exchange {
         this.doneAt = monotonic(clock)
         return undefined
       }
+      // A long report is not applied in vain: where others tell too, something has changed.
+      if (this.happened.length > long && this.members > 1) yield* this.refresh(now)
       const told = {
         happened: this.happened,
         probes: this.probes,
@@ -168,7 +175,7 @@ export class Exchange {
         orders: this.orders,
         looks: this.looks
       }
-      this.happened = []
+      this.happened = new Log()
       this.probes = []
       this.asks = []
       this.orders = []
@@ -176,7 +183,7 @@ export class Exchange {
       return yield* Effect.onError(this.tell(told, now, clock), () =>
         Effect.sync(() => {
           // What waits is told when Redis is back; what happened to calls is too old by then.
-          untold(told.happened)
+          told.happened.forget()
           this.takeBack(told)
         }))
     })
@@ -207,12 +214,12 @@ export class Exchange {
           now: at,
           shift,
           running: known.epoch === this.known!.epoch ? this.running : [],
-          happened: told.happened,
+          happened: told.happened.entries,
+          well: told.happened.well,
           probes: told.probes,
           looks: told.looks,
           orders: told.orders.map(({ order }) => order),
-          asks: told.asks.map(({ id }) => id),
-          carry: this.carry
+          asks: told.asks.map(({ id }) => id)
         }, this.pace)
         // Whoever is refused changes nothing: of a crowd that asks, only those who are given leave have to write.
         const isSame = isWritten(known) && !out.isNews && fleet.circuit.cell.current.evidence === undefined
@@ -232,8 +239,9 @@ export class Exchange {
           if (isWritten(known)) this.learn(known, now())
           continue
         }
-        this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
         this.learn({ ...next, epoch: known.epoch, count: known.count + 1, isLater: false, fleet }, now())
+        // After that: they are of this history, whatever was known before.
+        this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
         answer(told, out, -shift)
         for (const { resume } of told.orders) resume()
         this.doneAt = monotonic(clock)
@@ -241,7 +249,7 @@ export class Exchange {
       }
       // Others were quicker each time: it is told with what has happened since.
       this.takeBack(told)
-      this.happened.unshift(...told.happened)
+      this.happened = told.happened.followedBy(this.happened)
       this.looks ||= told.looks
       return monotonic(clock)
     })
@@ -259,7 +267,7 @@ export class Exchange {
     this.running.push(call)
   }
 
-  // Asks whether somebody wrote, with nothing to tell.
+  // Asks whether somebody wrote.
   private refresh(now: () => number): Effect.Effect<void, StoreError> {
     return Effect.map(this.courier.store.read(this.party.name), (found) => {
       if (found.version !== this.known?.version) this.learn(this.knowledge.reconciled(this.known, found, now()), now())
@@ -287,10 +295,8 @@ export class Exchange {
 
 const attempts = 32
 
-// Nobody knows of these calls any more: that they come home is nobody's business either.
-const untold = (calls: ReadonlyArray<SharedCall>): void => {
-  for (const call of calls) call.isTold = false
-}
+/** So many entries make a report a long one. */
+const long = 200
 
 const answer = ({ asks }: Report, { admitted, answers }: Fleet.Outgoing, shift: number): void => {
   asks.forEach(({ resume }, i) => {

@@ -1,1 +1,2 @@
+export * as ReconnectingRedis from "./ReconnectingRedis.ts"
 export * as SharedBreaker from "./SharedBreaker.ts"
