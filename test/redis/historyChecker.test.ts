@@ -170,6 +170,19 @@ describe("historyChecker", () => {
     )
   })
 
+  it("finds a probe before the opening is over", () => {
+    const longer = whole.map((line): Line =>
+      line.what === "news" && line.tag === "Open" ? { ...line, until: 200 } : line
+    )
+    const openings = longer.map((line): Line =>
+      line.what === "transition" && line.to === "Open" ? { ...line, period: { ...line.period!, until: 200 } } : line
+    )
+    assert.deepStrictEqual(laws(openings), [
+      "nobody probes before the opening is over: 3 came 179 ms before the end of the opening",
+      "nobody probes before the opening is over: 4 came 169 ms before the end of the opening"
+    ])
+  })
+
   it("finds a process that moves by itself while it shares, but not one that was left alone", () => {
     const alone = moved("Closed", "Open", 1, { period: undefined })
     const others = [["c", up], ["c", alone], ["c", { what: "down" }]] as const

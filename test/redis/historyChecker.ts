@@ -92,6 +92,21 @@ const laws: Readonly<Record<string, Law>> = {
     }
   },
 
+  "nobody probes before the opening is over": (lines, _, report) => {
+    const ends = new Map<string, number>()
+    const leaves = new Map<string, Of<"admitted">>()
+    for (const line of lines) {
+      if (line.what === "news" && line.tag === "Open") ends.set(`${line.epoch} ${line.generation + 1}`, line.until ?? 0)
+      else if (line.what === "admitted" && line.lease !== undefined) leaves.set(line.call, line)
+    }
+    for (const line of lines) {
+      const leave = line.what === "began" ? leaves.get(line.call) : undefined
+      if (line.what !== "began" || leave === undefined) continue
+      const early = (ends.get(`${leave.epoch} ${leave.generation}`) ?? 0) - line.wall
+      if (early > skew) report(line, `${line.call} came ${Math.round(early)} ms before the end of the opening`)
+    }
+  },
+
   "a circuit that is shared moves only with the fleet's": (lines, _, report) => {
     for (const line of lines) {
       if (line.what === "transition" && line.shared && line.period === undefined) {
