@@ -64,9 +64,9 @@ export class Exchange {
     this.knowledge = new Knowledge(party, courier.store)
   }
 
-  /** Whether somebody waits for the next exchange. */
+  /** Whether somebody waits for the next exchange: those who know less than this process does, since Redis lost it. */
   get isAwaited(): boolean {
-    return this.asks.length > 0 || this.orders.length > 0 || this.probes.length > 0
+    return this.asks.length > 0 || this.orders.length > 0 || this.probes.length > 0 || this.known?.isLater === true
   }
 
   /** Whether nothing of this process would be lost to the fleet. */
@@ -239,7 +239,7 @@ export class Exchange {
           if (isWritten(known)) this.learn(known, now())
           continue
         }
-        this.learn({ ...next, epoch: known.epoch, count: known.count + 1, fleet }, now())
+        this.learn({ ...next, epoch: known.epoch, count: known.count + 1, isLater: false, fleet }, now())
         // After that: they are of this history, whatever was known before.
         this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
         answer(told, out, -shift)

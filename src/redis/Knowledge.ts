@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Circuit from "../Circuit.ts"
+import type { State } from "../State.ts"
 import * as Fleet from "./Fleet.ts"
 import { FleetEvidence } from "./FleetEvidence.ts"
 import { stateAt } from "./Mirror.ts"
@@ -26,6 +27,8 @@ export interface Party {
 export interface Known extends Kept {
   readonly epoch: string
   readonly count: number
+  /** This process knows it, and whoever reads Redis does not. */
+  readonly isLater: boolean
   /** As read from the text, if nothing has changed it since. */
   fleet: Stored.Fleet | undefined
 }
@@ -57,37 +60,45 @@ export class Knowledge {
    */
   reconciled(last: Known | undefined, found: Kept, now: number): Known {
     // What was never written nobody can have lost.
-    const known = last?.version === "" ? undefined : last
+    const known = last?.version === "" && !last.isLater ? undefined : last
     const { count, epoch } = partsOf(found.version)
-    const theirs: Known = { ...found, count, epoch, fleet: undefined }
+    const theirs: Known = { ...found, count, epoch, isLater: false, fleet: undefined }
     if (found.text === "") {
-      return known === undefined ? this.begun(now) : this.own({ ...found, count: 0 }, 0, now)
+      return known === undefined ? this.begun(now) : this.own({ ...found, count: 0 }, this.latest(known, now), 0, now)
     }
     if (known === undefined || (known.epoch === epoch && count >= known.count)) return theirs
     const { current } = this.fleetOf(theirs, now).circuit.cell
-    const isLater = this.party.circuit.cell.current.since + this.shift > current.since
-    return isLater ? this.own({ ...found, count }, current.generation + 1, now) : theirs
+    const latest = this.latest(known, now)
+    return latest.since > current.since ? this.own({ ...found, count }, latest, current.generation + 1, now) : theirs
+  }
+
+  // The state that the circuit of this process is in, at the time of the fleet: to the digit as it was written, unless the
+  // process moved alone. Told by their own clocks, no two that know the same would agree on what is later.
+  private latest(known: Known, now: number): State {
+    const { current } = this.party.circuit.cell
+    const written = this.fleetOf(known, now).circuit.cell.current
+    const isSame = written.generation === current.generation && written._tag === current._tag
+    const evidence = (since: number) => new FleetEvidence(this.party.circuit.rules.plan, since)
+    return isSame ? stateAt(written, 0, evidence) : stateAt(current, this.shift, evidence)
   }
 
   private begun(now: number): Known {
     const { circuit: mirror, mode } = this.party
     const epoch = crypto.randomUUID()
     const fleet = Fleet.make(mirror.rules, now, epoch, mode)
-    return { version: "", text: Stored.write(fleet), count: 0, epoch, fleet }
+    return { version: "", text: Stored.write(fleet), count: 0, epoch, isLater: false, fleet }
   }
 
   // The state that this process knows, at the beginning of a new history.
   private own(
     { count, version }: { readonly version: string; readonly count: number },
+    latest: State,
     least: number,
     now: number
   ): Known {
     const { shift, party: { circuit: mirror, mode } } = this
     const begun = this.begun(now)
     const fleet = begun.fleet!
-    const { current } = mirror.cell
-    const generation = Math.max(current.generation, least)
-    const state = stateAt({ ...current, generation }, shift, (since) => new FleetEvidence(mirror.rules.plan, since))
     const { gateCause, gateSince, gateUntil, hintUntil, lastFailure, lastOpenFor, openings } = mirror
     Object.assign(fleet.circuit, {
       openings,
@@ -99,8 +110,8 @@ export class Knowledge {
       hintUntil: hintUntil + shift
     })
     fleet.mode = mirror.mode === mode ? undefined : mirror.mode
-    fleet.circuit.cell.current = state
-    return { ...begun, version, count, text: Stored.write(fleet) }
+    fleet.circuit.cell.current = { ...latest, generation: Math.max(latest.generation, least) }
+    return { ...begun, version, count, isLater: true, text: Stored.write(fleet) }
   }
 
   // What makes a time of the circuit one of the fleet.

@@ -30,6 +30,8 @@ export interface Host extends Breaker.BreakerImpl {
   readonly bound: number
   /** Somebody waits for an exchange. */
   readonly urge: () => void
+  /** A call is refused by what is known: that is looked up before long, should news have been lost. */
+  readonly doubt: (now: number) => void
   /** Redis did not answer in time. */
   readonly lose: () => void
 }
@@ -97,7 +99,10 @@ export class Leave {
       if (this.host.isAlone) return this.turnAway(withoutStore(this.host, now), guarded, fiber, taken)
       this.askedAt = now
       const refusal = this.host.exchange.known === undefined ? undefined : this.knownRefusal(now)
-      if (refusal !== undefined) return this.turnAway(refusal, guarded, fiber, taken)
+      if (refusal !== undefined) {
+        this.host.doubt(now)
+        return this.turnAway(refusal, guarded, fiber, taken)
+      }
       return Effect.flatMap(this.said(guarded, ticket, fiber), (said) =>
         said === "again"
           ? this.leave(guarded, ticket)

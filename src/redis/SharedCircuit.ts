@@ -224,6 +224,10 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     this.due(0)
   }
 
+  doubt(now: number): void {
+    if (this.dueAt === Infinity) this.due(now - this.origin + this.sharing.poll)
+  }
+
   lose(): void {
     this.courier.lose(`Redis did not answer within ${this.bound} ms`)
   }
@@ -285,7 +289,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
       // What cannot be read is found again by the next report, which says so.
       this.due(0)
     }
-    if (this.exchange.isAsked) this.due(0)
+    if (this.exchange.isAsked || this.exchange.isAwaited) this.due(0)
   }
 
   lost(why: string | undefined, clock: Clock.Clock): void {

@@ -93,28 +93,25 @@ type Answer = readonly [
   text: string
 ]
 
-/** How the clock of Redis stands to the monotonic one, in milliseconds. */
+/** How the clock of Redis stands to the monotonic one, in milliseconds: Redis looked at it after it was asked, and before it was heard. */
 interface Reading {
-  readonly shift: number
-  readonly took: number
+  readonly least: number
+  readonly most: number
 }
+
+/** So many answers are believed. */
+const readings = 16
 
 export class Store {
   readonly options: Options
   private readonly redis: Redis.Redis["Service"]
-  // The quickest of the last answers says best how the clocks stand to each other.
   private readings: ReadonlyArray<Reading> = []
+  /** What makes a monotonic time one of Redis; `undefined` until Redis has told its own. */
+  shift: number | undefined = undefined
 
   constructor(redis: Redis.Redis["Service"], options: Options) {
     this.redis = redis
     this.options = options
-  }
-
-  /** What makes a monotonic time one of Redis; `undefined` until Redis has told its own. */
-  get shift(): number | undefined {
-    let best: Reading | undefined = undefined
-    for (const reading of this.readings) if (best === undefined || reading.took <= best.took) best = reading
-    return best?.shift
   }
 
   /** Reads what is kept under a name. */
@@ -177,9 +174,8 @@ export class Store {
       const asked = monotonic(clock)
       const read = yield* this.within(patience, answer)
       const [seconds, micros, what, version] = read
-      const took = monotonic(clock) - asked
-      const shift = Number(seconds) * 1000 + Number(micros) / 1000 - (asked + took / 2)
-      this.readings = [...this.readings.slice(-15), { shift, took }]
+      const time = Number(seconds) * 1000 + Number(micros) / 1000
+      this.believe({ least: time - monotonic(clock), most: time - asked })
       if (what === "format") {
         return yield* new StoreError({
           isOfOne: true,
@@ -190,6 +186,16 @@ export class Store {
       }
       return read
     })
+  }
+
+  // Whatever made an answer slow, on its way there or back, all of them together say best how the clocks stand to each other.
+  private believe(reading: Reading): void {
+    const all = [...this.readings.slice(1 - readings), reading]
+    const least = Math.max(...all.map((one) => one.least))
+    const most = Math.min(...all.map((one) => one.most))
+    // One of the clocks was set, or they drift: what was believed before is over.
+    this.readings = least > most ? [reading] : all
+    this.shift = least > most ? (reading.least + reading.most) / 2 : (least + most) / 2
   }
 
   private within<A>(millis: number, answer: Effect.Effect<A, Redis.RedisError>): Effect.Effect<A, StoreError> {
