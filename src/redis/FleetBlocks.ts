@@ -20,7 +20,7 @@ export class FleetBlocks {
   /** Those that some call may still report to, oldest first: the last two are open, the one before was closed last. */
   all: Array<Block>
   /** Why the block that was closed last trips, where nobody else has a say (`Evidence`). */
-  cause: Evidence.Evidence["cause"] = false
+  cause: Evidence.Verdict | undefined = undefined
   private readonly rule: Evidence.Rule
 
   constructor(rule: Evidence.Rule, now: number, id = 0) {
@@ -41,7 +41,7 @@ export class FleetBlocks {
     if (isFull && (isAlone || now - youngest.since >= grace)) {
       const older = all.at(-2)!
       const calls = older.calls - older.ignored
-      this.cause = isAlone && now < ends + rule.span / 2 && Evidence.over(rule, older.bad, calls)
+      this.cause = isAlone && now < ends + rule.span / 2 ? Evidence.over(rule, older.bad, calls) : undefined
       // Blocks that follow a suspicion may be short.
       older.least = leastShare * (isAlone || rule.room === Infinity ? calls : Math.max(calls, 2 * rule.room))
       // It begins after all calls that were told of, lest it divide them from those told late, and before those whose clock

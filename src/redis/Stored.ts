@@ -304,7 +304,7 @@ const gathered = (evidence: Evidence.Evidence | undefined): Read<typeof Gathered
     reachedAt,
     failedAt,
     succeededAt,
-    cause: evidence.cause || undefined,
+    cause: evidence.cause,
     row: evidence.row,
     memories: memories.map((memory) => (memory as FleetMemory).written()),
     blocks: kept.map(({ all }) =>
