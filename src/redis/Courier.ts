@@ -22,8 +22,8 @@ export interface Sender {
   readonly report: Effect.Effect<void>
   /** Somebody wrote. */
   hear(news: News, clock: Clock.Clock): void
-  /** Redis went away, for this reason; or it is back. */
-  lost(why: string | undefined, clock: Clock.Clock): void
+  /** Redis went away, or is back. */
+  stand(clock: Clock.Clock): void
 }
 
 /** The circuits that report. */
@@ -62,7 +62,7 @@ export class Courier {
   lose(reason: string): void {
     if (this.lost !== undefined) return
     this.lost = reason
-    for (const sender of this.senders.all()) sender.lost(reason, this.clock)
+    for (const sender of this.senders.all()) sender.stand(this.clock)
     this.wake.openUnsafe()
   }
 
@@ -107,7 +107,7 @@ export class Courier {
         yield* Effect.sleep(pause)
         if ((yield* Effect.exit(this.store.pulse))._tag === "Failure") continue
         this.lost = undefined
-        for (const sender of this.senders.all()) sender.lost(undefined, this.clock)
+        for (const sender of this.senders.all()) sender.stand(this.clock)
       }
     })
   }

@@ -10,11 +10,13 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Circuit from "../Circuit.ts"
 import * as Move from "../Move.ts"
+import * as Outcome from "../Outcome.ts"
 import type { Permit } from "../State.ts"
 import { type Courier, monotonic } from "./Courier.ts"
 import * as Fleet from "./Fleet.ts"
-import { FleetEvidence, type Place } from "./FleetEvidence.ts"
-import { stateAt } from "./Mirror.ts"
+import type { FleetEvidence, Place } from "./FleetEvidence.ts"
+import { fleetOf, foundBy, isUntouched, type Known, partsOf, type Party, reconciled, stateOf } from "./Known.ts"
+import { due, type Order, Orders } from "./Orders.ts"
 import type { SharedCall } from "./SharedCall.ts"
 import { type Kept, StoreError } from "./Store.ts"
 import * as Stored from "./Stored.ts"
@@ -28,30 +30,13 @@ export interface Ask {
   readonly resume: (answer: Answer, shift: number) => void
 }
 
-/** An operator's order, and who waits until it is carried out. */
-export interface Order {
-  readonly order: Circuit.Command
-  readonly resume: () => void
-}
-
-/** The circuit of the process. */
-export interface Party {
-  readonly name: string
-  readonly circuit: Circuit.Circuit
-  /** The mode that it was made with. */
-  readonly mode: Circuit.Mode
-  /** What makes a monotonic time one of its own. */
-  readonly origin: number
-  /** Another state of affairs is known. `shift` makes a time of the fleet one of the process. */
-  show(fleet: Circuit.Circuit, shift: number, now: number): void
-}
-
-/** What is known to be kept. */
-interface Known extends Kept {
-  readonly epoch: string
-  readonly count: number
-  /** As read from the text, if nothing has changed it since. */
-  fleet: Stored.Fleet | undefined
+/** What is told at once. */
+interface Telling {
+  readonly happened: ReadonlyArray<SharedCall>
+  readonly probes: ReadonlyArray<Fleet.Probe>
+  readonly asks: ReadonlyArray<Ask>
+  readonly orders: ReadonlyArray<Order>
+  readonly looks: boolean
 }
 
 export class Exchange {
@@ -59,13 +44,18 @@ export class Exchange {
   happened: Array<SharedCall> = []
   probes: Array<Fleet.Probe> = []
   asks: Array<Ask> = []
-  orders: Array<Order> = []
   looks = false
+  readonly orders: Orders
+  /** The probes that this process has leave for, and has yet to tell of. */
+  readonly held = new Map<string, SharedCall | undefined>()
+  /** Redis was gone: what is known may not be what is kept any more. */
+  isStale = false
   /** When the last exchange was over, by the monotonic clock. */
   doneAt = -Infinity
   private running: Array<SharedCall> = []
   private readonly carry: Array<number> = []
   private isBusy = false
+  private asking: ReadonlyArray<Ask> = []
   private unheard: Kept | undefined = undefined
   private readonly party: Party
   private readonly courier: Courier
@@ -75,13 +65,14 @@ export class Exchange {
   constructor(party: Party, courier: Courier, pace: Fleet.Pace, keepFor: number) {
     this.party = party
     this.courier = courier
+    this.orders = new Orders(courier.member)
     this.pace = pace
     this.keepFor = keepFor
   }
 
   /** Whether somebody waits for the next exchange. */
   get isAwaited(): boolean {
-    return this.asks.length > 0 || this.orders.length > 0 || this.probes.length > 0
+    return this.asks.length > 0 || this.orders.waiting.length > 0 || this.probes.length > 0
   }
 
   /** Whether nothing of this process would be lost to the fleet. */
@@ -118,7 +109,11 @@ export class Exchange {
   hear(news: Kept, now: number): void {
     const { known } = this
     const { count, epoch } = partsOf(news.version)
-    if (known !== undefined && known.epoch === epoch && known.count >= count) return
+    if (known !== undefined && known.epoch === epoch && known.count >= count) {
+      // It comes late, or from a Redis that has lost what is known.
+      this.isStale ||= news.version !== known.version && foundBy(this.party, news, now).since > known.since
+      return
+    }
     // While an exchange is under way it may bring the same, or what is older: that is seen when it is over.
     if (this.isBusy || known === undefined) this.unheard = news
     else this.learn(this.reconciled(news, now), now)
@@ -161,49 +156,54 @@ export class Exchange {
       const { store } = this.courier
       const clock = yield* Clock.Clock
       const now = () => monotonic(clock) + (store.shift ?? 0)
-      // The first look only reads: most programs that start find a circuit that is closed, and leave it as it is.
-      if (this.known === undefined) {
+      // The first look only reads: most programs that start find a circuit that is closed, and leave it as it is. So does
+      // the first one after Redis was gone, unless an operator ordered otherwise meanwhile.
+      const isNew = this.known === undefined
+      if (isNew || (this.isStale && this.orders.waiting.length === 0)) {
         const found = yield* store.read(this.party.name)
         this.learn(this.reconciled(found, now()), now())
+        this.isStale = false
         if (this.party.circuit.cell.current._tag === "Closed") {
           for (const { resume } of this.asks) resume(undefined, 0)
           this.asks = []
         }
-      }
-      const isSuspected = this.known?.fleet?.suspectedAt !== undefined
-      if (!this.isAwaited && !isSuspected && !this.looks && this.happened.length + this.running.length === 0) {
-        if (this.doneAt > -Infinity) yield* this.refresh(now)
-        this.doneAt = monotonic(clock)
-        return undefined
-      }
-      const told = {
+      } else if (!this.hasNews) yield* this.refresh(now)
+      this.doneAt = monotonic(clock)
+      if (!this.hasNews) return undefined
+      const told: Telling = {
         happened: this.happened,
         probes: this.probes,
         asks: this.asks,
-        orders: this.orders,
+        orders: this.orders.waiting,
         looks: this.looks
       }
       this.happened = []
       this.probes = []
+      this.asking = this.asks
       this.asks = []
-      this.orders = []
+      this.orders.waiting = []
       this.looks = false
-      return yield* Effect.onError(this.tell(told, now, clock), () =>
+      return yield* Effect.onExit(this.tell(told, now, clock), ({ _tag }) =>
         Effect.sync(() => {
+          this.asking = []
+          if (_tag === "Success") return
           untold(told.happened)
           // What waits is told when Redis is back; what happened to calls is too old by then.
           this.probes.unshift(...told.probes)
           this.asks.unshift(...told.asks)
-          this.orders.unshift(...told.orders)
+          this.orders.waiting.unshift(...told.orders)
         }))
     })
   }
 
-  private tell(
-    told: Pick<Exchange, "happened" | "probes" | "asks" | "orders" | "looks">,
-    now: () => number,
-    clock: Clock.Clock
-  ): Effect.Effect<number | undefined, StoreError> {
+  // Whether there is anything to tell, or to find out.
+  private get hasNews(): boolean {
+    const { known } = this
+    return this.isAwaited || this.looks || this.happened.length + this.running.length > 0 ||
+      known?.fleet?.suspectedAt !== undefined || (known?.isOwn === true && !isUntouched(this.party))
+  }
+
+  private tell(told: Telling, now: () => number, clock: Clock.Clock): Effect.Effect<number | undefined, StoreError> {
     return Effect.gen({ self: this }, function*() {
       const { member, store } = this.courier
       const { name } = this.party
@@ -211,8 +211,7 @@ export class Exchange {
       for (let attempt = 0; attempt < attempts; attempt++) {
         const at = now()
         const shift = this.shiftOf(at, clock)
-        const fleet = this.fleetOf(known, at)
-        known.fleet = undefined
+        const fleet = fleetOf(this.party, known, at)
         const out = Fleet.apply(fleet, {
           member,
           now: at,
@@ -221,20 +220,25 @@ export class Exchange {
           happened: told.happened,
           probes: told.probes,
           looks: told.looks,
-          orders: told.orders.map(({ order }) => order),
+          orders: due(fleet, told.orders, monotonic(clock)),
           asks: told.asks.map(({ id }) => id),
           carry: this.carry
         }, this.pace)
         const next: Kept = { version: `${known.count + 1}.${member}.${known.epoch}`, text: Stored.write(fleet) }
-        const rest = Move.rest(fleet.circuit, at)
-        const livesFor = rest === Infinity ? 0 : rest + fleet.circuit.lastOpenFor + this.keepFor
-        const found = yield* store.swap(name, known.version, next, { livesFor, isNews: out.isNews, now: at })
+        const isNews = out.isNews || known.isOwn
+        const found = yield* store.swap(name, known.version, next, {
+          livesFor: this.livesFor(fleet, at),
+          isNews,
+          now: at
+        })
         if (found !== undefined) {
           known = this.reconciled(found, now())
           continue
         }
         this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
-        this.learn({ ...next, epoch: known.epoch, count: known.count + 1, fleet }, now())
+        for (const { id, outcome } of told.probes) if (outcome !== undefined) this.held.delete(id)
+        this.learn({ ...next, ...partsOf(next.version), ...stateOf(fleet), isOwn: false, fleet }, now())
+        this.isStale = false
         told.asks.forEach(({ resume }, i) => {
           const permit = out.answers[i]
           resume(
@@ -250,6 +254,13 @@ export class Exchange {
       }
       return yield* new StoreError({ message: `Redis: ${attempts} others wrote while this process tried to` })
     })
+  }
+
+  // How long Redis keeps it: for ever where it is shut without an end.
+  private livesFor({ circuit }: Stored.Fleet, now: number): number {
+    const rest = Move.rest(circuit, now)
+    const lease = circuit.cell.current._tag === "HalfOpen" ? circuit.rules.lease : 0
+    return rest === Infinity ? 0 : rest + circuit.lastOpenFor + Math.max(this.keepFor, lease)
   }
 
   /** What is known holds, whatever the process made of it. */
@@ -271,78 +282,34 @@ export class Exchange {
     })
   }
 
+  private reconciled(found: Kept, now: number): Known {
+    const shift = (this.courier.store.shift ?? 0) - this.party.origin
+    return reconciled(this.party, this.known, found, shift, now)
+  }
+
   private learn(known: Known, now: number): void {
     if (this.known !== undefined && this.known.epoch !== known.epoch) {
       untold(this.running)
       this.running = []
     }
     this.known = known
-    const fleet = this.fleetOf(known, now)
+    const fleet = fleetOf(this.party, known, now)
     known.fleet = fleet
     const shift = this.party.origin - (this.courier.store.shift ?? 0)
     this.party.show(fleet.circuit, shift, now + shift)
+    this.giveBack(fleet.circuit, now + shift)
   }
 
-  private fleetOf(known: Known, now: number): Stored.Fleet {
-    const { circuit: mirror, mode, name } = this.party
-    const fleet = known.fleet ?? Stored.read(known.text, mirror.rules, now, mode)
-    if (fleet === undefined) {
-      const message = `What Redis keeps of the circuit ${JSON.stringify(name)} cannot be read`
-      throw new StoreError({ message, isOfOne: true })
+  // Leave that was given to this process and reached nobody: the answer was lost, or whoever asked had gone.
+  private giveBack({ cell: { current } }: Circuit.Circuit, now: number): void {
+    if (current._tag !== "HalfOpen" || current.stage !== "Probing") return
+    for (const one of current.running) {
+      const { id } = one as Stored.Lease
+      const isMine = id.startsWith(`${this.courier.member}:`)
+      if (!isMine || this.held.has(id) || this.asking.some((ask) => ask.id === id)) continue
+      this.held.set(id, undefined)
+      this.probes.push({ id, answeredAt: undefined, outcome: Outcome.ignored, settledAt: now })
     }
-    fleet.circuit.random = () => mirror.random?.() ?? 0
-    return fleet
-  }
-
-  // What to go on from, given what is found. Where Redis has lost what this process knew, the later change of state holds:
-  // so a circuit that has recovered is not opened again, and one that broke is not closed.
-  private reconciled(found: Kept, now: number): Known {
-    // What was never written nobody can have lost.
-    const known = this.known?.version === "" ? undefined : this.known
-    const { count, epoch } = partsOf(found.version)
-    const theirs: Known = { ...found, count, epoch, fleet: undefined }
-    if (found.text === "") {
-      return known === undefined ? this.begun(now) : this.own({ ...found, count: 0 }, 0, now)
-    }
-    if (known === undefined || (known.epoch === epoch && count >= known.count)) return theirs
-    const { current } = this.fleetOf(theirs, now).circuit.cell
-    const shift = (this.courier.store.shift ?? 0) - this.party.origin
-    const isLater = this.party.circuit.cell.current.since + shift > current.since
-    return isLater ? this.own({ ...found, count }, current.generation + 1, now) : theirs
-  }
-
-  private begun(now: number): Known {
-    const { circuit: mirror, mode } = this.party
-    const epoch = crypto.randomUUID()
-    return { version: "", text: "", count: 0, epoch, fleet: Fleet.make(mirror.rules, now, epoch, mode) }
-  }
-
-  // The state that this process knows, at the beginning of a new history.
-  private own(
-    { count, version }: { readonly version: string; readonly count: number },
-    least: number,
-    now: number
-  ): Known {
-    const { circuit: mirror } = this.party
-    const shift = (this.courier.store.shift ?? 0) - this.party.origin
-    const begun = this.begun(now)
-    const fleet = begun.fleet!
-    const { current } = mirror.cell
-    const generation = Math.max(current.generation, least)
-    const state = stateAt({ ...current, generation }, shift, (since) => new FleetEvidence(mirror.rules.plan, since))
-    const { gateCause, gateSince, gateUntil, hintUntil, lastFailure, lastOpenFor, openings } = mirror
-    Object.assign(fleet.circuit, {
-      openings,
-      lastOpenFor,
-      lastFailure,
-      gateCause,
-      gateSince: gateSince + shift,
-      gateUntil: gateUntil + shift,
-      hintUntil: hintUntil + shift
-    })
-    fleet.mode = mirror.mode === this.party.mode ? undefined : mirror.mode
-    fleet.circuit.cell.current = state
-    return { ...begun, version, count }
   }
 
   private shiftOf(at: number, clock: Clock.Clock): number {
@@ -357,9 +324,4 @@ const attempts = 32
 // Nobody knows of these calls any more: that they come home is nobody's business either.
 const untold = (calls: ReadonlyArray<SharedCall>): void => {
   for (const call of calls) call.isTold = false
-}
-
-const partsOf = (version: string): { readonly count: number; readonly epoch: string } => {
-  const [count, , epoch] = version.split(".")
-  return { count: Number(count) || 0, epoch: epoch ?? "" }
 }

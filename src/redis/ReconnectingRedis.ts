@@ -205,7 +205,9 @@ class Link<E, R> {
   // Ends when Redis does not answer any more.
   private get watch(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function*() {
-      for (const redis = this.live?.redis; redis !== undefined;) {
+      const redis = this.live?.redis
+      if (redis === undefined) return
+      for (;;) {
         yield* this.isSuspected.await
         this.isSuspected.closeUnsafe()
         const exit = yield* Effect.exit(Effect.timeout(redis.send("PING"), longestSilence))

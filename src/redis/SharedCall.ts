@@ -36,3 +36,23 @@ export class SharedGuarded extends Guarded {
     return this.ask(fiber) as SharedCall | Circuit.Refusal
   }
 }
+
+/** Makes a circuit read the time of every call, as one with a meter does: the fleet has to know when each came home. */
+export const readTime = (circuit: Circuit.Circuit): void => {
+  let { meter = unread } = circuit
+  Object.defineProperty(circuit, "meter", {
+    get: () => meter,
+    set: (next: Circuit.Meter | undefined) => {
+      meter = next ?? unread
+    }
+  })
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const unread: Circuit.Meter = {
+  admitted: () => undefined,
+  settled: () => undefined,
+  refused: () => undefined,
+  probed: () => undefined
+}

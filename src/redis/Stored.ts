@@ -38,6 +38,8 @@ export interface Fleet {
   mode: Circuit.Mode | undefined
   /** Since when the evidence looks like the end. */
   suspectedAt: number | undefined
+  /** The names of the last orders that were carried out. */
+  orders: ReadonlyArray<string>
 }
 
 /** The leave of one probe, with a name that every process knows it by. */
@@ -50,7 +52,7 @@ export class Lease extends Permit {
 }
 
 /** Writes a circuit down. */
-export const write = ({ circuit, epoch, members, mode, suspectedAt }: Fleet): string =>
+export const write = ({ circuit, epoch, members, mode, orders, suspectedAt }: Fleet): string =>
   JSON.stringify(
     {
       epoch,
@@ -58,6 +60,7 @@ export const write = ({ circuit, epoch, members, mode, suspectedAt }: Fleet): st
       members: [...members].map(([id, { heardAt, oldest, running, seen }]) => [id, heardAt, running, oldest, seen]),
       state: stateData(circuit.cell.current),
       mode,
+      orders: orders.length > 0 ? orders : undefined,
       counts: circuit.counts,
       lastFailure: circuit.lastFailure,
       openings: circuit.openings,
@@ -82,7 +85,7 @@ export const read = (
 ): Fleet | undefined => {
   const parsed = parse(text)
   if (Result.isFailure(parsed)) return undefined
-  const { epoch, members, mode, state, suspectedAt, ...data } = parsed.success
+  const { epoch, members, mode, orders = [], state, suspectedAt, ...data } = parsed.success
   const circuit = new TheCircuit(rules, data.madeAt, mode ?? ownMode) as Mutable
   Object.assign(circuit, data, {
     hintUntil: data.hintUntil ?? -Infinity,
@@ -100,6 +103,7 @@ export const read = (
     epoch,
     mode,
     suspectedAt,
+    orders,
     members: new Map(
       members.map(([id, heardAt, running, oldest, seen]) => [id, {
         heardAt,
@@ -196,6 +200,7 @@ const Circuit_ = Schema.Struct({
   members: Schema.Array(Schema.Tuple([Schema.String, finite, whole, endless, whole])),
   state: State,
   mode: maybe(Mode),
+  orders: maybe(Schema.Array(Schema.String)),
   counts: Schema.Struct({
     successes: whole,
     failures: whole,

@@ -1,0 +1,62 @@
+/**
+ * What operators order: carried out by the fleet, each order once, and by the process alone where the fleet is out of reach.
+ *
+ * @since 0.1.0
+ */
+import type * as Circuit from "../Circuit.ts"
+import type { Fleet } from "./Stored.ts"
+
+/** An order, and who waits until it is carried out. */
+export interface Order {
+  /** A name of its own, by which it is known whether it was carried out. */
+  readonly id: string
+  readonly order: Circuit.Command
+  /** When it was given, by the monotonic clock. */
+  readonly givenAt: number
+  /** It was carried out in this process already. */
+  isHere: boolean
+  readonly resume: () => void
+}
+
+export class Orders {
+  /** Those that wait for the next report. */
+  waiting: Array<Order> = []
+  private given = 0
+  private readonly member: string
+
+  constructor(member: string) {
+    this.member = member
+  }
+
+  give(order: Circuit.Command, givenAt: number, resume: () => void): Order {
+    const given = { id: `${this.member}:${this.given++}`, order, givenAt, isHere: false, resume }
+    // An operator who has given so many orders since Redis went away does not rely on the first.
+    this.waiting = [...this.waiting.slice(1 - most), given]
+    return given
+  }
+
+  /** What was carried out here alone. */
+  get here(): ReadonlyArray<string> {
+    return this.waiting.filter(({ isHere }) => isHere).map(({ id }) => id)
+  }
+}
+
+/** What is left to do of orders, for a fleet that may have carried some of them out already. */
+export const due = (fleet: Fleet, orders: ReadonlyArray<Order>, now: number): ReadonlyArray<Circuit.Command> => {
+  const left = orders.filter(({ id }) => !fleet.orders.includes(id))
+  fleet.orders = [...fleet.orders, ...left.map(({ id }) => id)].slice(-most)
+  return left.flatMap((one) => restOf(one, now) ?? [])
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const most = 32
+
+// Of an hour's isolation that was ordered ten minutes ago fifty are left. One that was carried out here, and is over, is over.
+const restOf = ({ givenAt, isHere, order }: Order, now: number): Circuit.Command | undefined => {
+  const lasts = order._tag === "Isolate" ? order.for : order._tag === "Trip" ? order.openFor : undefined
+  if (lasts === undefined) return order
+  const rest = Math.max(lasts - (now - givenAt), 0)
+  if (rest === 0 && isHere) return undefined
+  return order._tag === "Isolate" ? { ...order, for: rest } : { ...order, _tag: "Trip", openFor: rest }
+}
