@@ -54,6 +54,8 @@ export class Exchange {
   doneAt = -Infinity
   private running: Array<SharedCall> = []
   private readonly carry: Array<number> = []
+  /** Those of its probes that it has told the end of, while the fleet still counts them as running. */
+  private over = new Set<string>()
   private isBusy = false
   private asking: ReadonlyArray<Ask> = []
   private unheard: Kept | undefined = undefined
@@ -174,24 +176,23 @@ export class Exchange {
         happened: this.happened,
         probes: this.probes,
         asks: this.asks,
-        orders: this.orders.waiting,
+        orders: this.orders.take(),
         looks: this.looks
       }
       this.happened = []
       this.probes = []
       this.asking = this.asks
       this.asks = []
-      this.orders.waiting = []
       this.looks = false
       return yield* Effect.onExit(this.tell(told, now, clock), ({ _tag }) =>
         Effect.sync(() => {
           this.asking = []
+          this.orders.taken(_tag === "Success")
           if (_tag === "Success") return
           untold(told.happened)
           // What waits is told when Redis is back; what happened to calls is too old by then.
           this.probes.unshift(...told.probes)
           this.asks.unshift(...told.asks)
-          this.orders.waiting.unshift(...told.orders)
         }))
     })
   }
@@ -236,7 +237,7 @@ export class Exchange {
           continue
         }
         this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
-        for (const { id, outcome } of told.probes) if (outcome !== undefined) this.held.delete(id)
+        for (const { id, outcome } of told.probes) if (outcome !== undefined && this.held.delete(id)) this.over.add(id)
         this.learn({ ...next, ...partsOf(next.version), ...stateOf(fleet), isOwn: false, fleet }, now())
         this.isStale = false
         told.asks.forEach(({ resume }, i) => {
@@ -300,15 +301,30 @@ export class Exchange {
     this.giveBack(fleet.circuit, now + shift)
   }
 
+  /** Nobody will tell of the probes that still run. */
+  giveUp(now: number): void {
+    const told = new Set(this.probes.flatMap(({ id, outcome }) => outcome === undefined ? [] : [id]))
+    for (const id of this.held.keys()) if (!told.has(id)) this.ignored(id, now)
+  }
+
+  private ignored(id: string, settledAt: number): void {
+    this.probes.push({ id, answeredAt: undefined, outcome: Outcome.ignored, settledAt })
+  }
+
   // Leave that was given to this process and reached nobody: the answer was lost, or whoever asked had gone.
   private giveBack({ cell: { current } }: Circuit.Circuit, now: number): void {
+    const { over } = this
+    this.over = new Set()
     if (current._tag !== "HalfOpen" || current.stage !== "Probing") return
     for (const one of current.running) {
       const { id } = one as Stored.Lease
-      const isMine = id.startsWith(`${this.courier.member}:`)
-      if (!isMine || this.held.has(id) || this.asking.some((ask) => ask.id === id)) continue
-      this.held.set(id, undefined)
-      this.probes.push({ id, answeredAt: undefined, outcome: Outcome.ignored, settledAt: now })
+      if (!id.startsWith(`${this.courier.member}:`) || this.asking.some((ask) => ask.id === id)) continue
+      // Past its lease a probe has failed, whatever it says: it stays until somebody asks.
+      if (over.has(id)) this.over.add(id)
+      else if (!this.held.has(id)) {
+        this.held.set(id, undefined)
+        this.ignored(id, now)
+      }
     }
   }
 
