@@ -20,7 +20,9 @@ export interface Order {
 
 export class Orders {
   /** Those that wait for the next report. */
-  waiting: Array<Order> = []
+  waiting: ReadonlyArray<Order> = []
+  /** Those in the report that is under way. */
+  private told: ReadonlyArray<Order> = []
   private given = 0
   private readonly member: string
 
@@ -35,9 +37,22 @@ export class Orders {
     return given
   }
 
-  /** What was carried out here alone. */
+  /** Takes those that wait into a report. */
+  take(): ReadonlyArray<Order> {
+    this.told = this.waiting
+    this.waiting = []
+    return this.told
+  }
+
+  /** The report is over; where it failed, its orders wait for the next. */
+  taken(isDone: boolean): void {
+    if (!isDone) this.waiting = [...this.told, ...this.waiting]
+    this.told = []
+  }
+
+  /** What was carried out in this process, and maybe not by the fleet. */
   get here(): ReadonlyArray<string> {
-    return this.waiting.filter(({ isHere }) => isHere).map(({ id }) => id)
+    return [...this.told, ...this.waiting].filter(({ isHere }) => isHere).map(({ id }) => id)
   }
 }
 

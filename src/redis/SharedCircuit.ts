@@ -306,6 +306,11 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     this.emit({ _tag: "StoreFound", at })
   }
 
+  close(clock: Clock.Clock): boolean {
+    this.exchange.giveUp(this.now(clock))
+    return this.exchange.isAwaited || this.exchange.happened.length > 0
+  }
+
   // -------------------------------------------------------------------------------------------------------------------
   // What is known
   // -------------------------------------------------------------------------------------------------------------------

@@ -268,6 +268,38 @@ describe.runIf(withRedis)("a probe", () => {
       assert.deepStrictEqual({ failures, inFlight }, { failures: 1, inFlight: 0 })
     }).pipe(Effect.scoped))
 
+  it.live("that outlives its lease and then ends is told once, and no more", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const member = yield* memberOf(server, { ...soon, halfOpen: { successes: 1, lease: "50 millis" } })
+      yield* fail(member, 3)
+      yield* until(member, "Open")
+      yield* Effect.sleep("110 millis")
+      const release = yield* hanging(member)
+      yield* Effect.sleep("60 millis")
+      yield* release("success")
+      const version = yield* Effect.delay(server.send("HGET", keyOf(), "version"), "100 millis")
+      yield* Effect.sleep("100 millis")
+      assert.strictEqual(yield* server.send("HGET", keyOf(), "version"), version)
+    }).pipe(Effect.scoped))
+
+  it.live("that still runs when its layer's scope closes is given back", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const [member, other] = [yield* memberOf(server, soon), yield* memberOf(server, soon)]
+      yield* Effect.scoped(Effect.gen(function*() {
+        const brief = yield* memberOf(server, soon)
+        yield* fail(member, 3)
+        yield* Effect.forEach([member, brief, other], (one) => until(one, "Open"))
+        yield* Effect.sleep("110 millis")
+        const permit = yield* brief.breaker.admit
+        assert.strictEqual((yield* keptOf(server))?.state.running?.length, 1)
+        return permit
+      }))
+      assert.strictEqual((yield* keptOf(server))?.state.running?.length, 0)
+      yield* eventually(answerOf(other), (answer) => answer === "an answer")
+    }).pipe(Effect.scoped))
+
   it.live("of another process that is never heard of again does not open the circuit of one that is alone", () =>
     Effect.gen(function*() {
       const { away, far, near } = yield* pair({ ...soon, halfOpen: { successes: 1, lease: "300 millis" } })
