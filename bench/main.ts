@@ -5,17 +5,16 @@
  * - `--json` prints the results as JSON and nothing else.
  * - `--check` exits with 1 when a budget is missed.
  */
-import os from "node:os"
 import { parseArgs } from "node:util"
-import { type Budget, budgets, type Results } from "./budgets.ts"
+import { budgets, type Results } from "./budgets.ts"
 import { bundleBytes } from "./bundle.ts"
 import { type CallCost, type Cost, measureCalls } from "./calls.ts"
 import { measureReadings, readingTable } from "./classify.ts"
-import { measured, peers } from "./library.ts"
+import { head, machine, measured, peers } from "./library.ts"
 import { fill, weigh, type Weight } from "./memory.ts"
 import { measureCircuits, measureWindows, type Size } from "./scaling.ts"
 import { subjects } from "./subjects.ts"
-import { ratio, table, whole } from "./table.ts"
+import { budgetTable, ratio, table, whole } from "./table.ts"
 
 const { values: { check, json, quick } } = parseArgs({
   options: {
@@ -33,15 +32,7 @@ const print = (...lines: ReadonlyArray<string>): void => {
   if (!json) console.log(lines.join("\n"))
 }
 
-const cpus = os.cpus()
-const environment = {
-  node: process.version,
-  v8: process.versions.v8,
-  cpus: cpus.length,
-  cpu: cpus[0]?.model.trim() ?? "unknown",
-  date: new Date().toISOString(),
-  turns
-}
+const environment = { ...machine, turns }
 
 const costTable = (costs: ReadonlyArray<CallCost>, kind: "closed" | "refused"): string =>
   table(
@@ -93,22 +84,9 @@ const weightTable = (weights: ReadonlyArray<Weight>): string =>
     ])
   )
 
-const budgetTable = (all: ReadonlyArray<Budget>): string =>
-  table(
-    ["budget", "promised", "measured", ""],
-    all.map(({ budget, measured, met, what }) => [what, budget, measured, met ? "PASS" : "MISS"])
-  )
-
 print(
-  `effect-breaker ${measured.version}, ${measured.entry}`,
-  `  commit ${measured.commit}${measured.changed ? ", src changed since" : ""}${
-    measured.stale ? "; OLDER THAN src: run npm run build" : ""
-  }; ${measured.proof}`,
-  `against ${Object.entries(peers).map(([name, version]) => `${name} ${version}`).join(", ")}`,
-  `Node ${environment.node} (V8 ${environment.v8}), ${environment.cpus} CPUs, ${environment.cpu}`,
-  `${turns.rounds} rounds of ${
-    whole(turns.calls)
-  } calls, all interleaved; medians over the rounds; ${environment.date}`,
+  ...head,
+  `${turns.rounds} rounds of ${whole(turns.calls)} calls, all interleaved; medians over the rounds; ${machine.date}`,
   ""
 )
 

@@ -34,7 +34,8 @@ const turn = async (loop: Loop, n: number): Promise<number> => {
   return took / n
 }
 
-const shuffled = <A>(all: ReadonlyArray<A>): Array<A> => {
+/** The same in another order. */
+export const shuffled = <A>(all: ReadonlyArray<A>): Array<A> => {
   const order = [...all]
   for (let i = order.length - 1; i > 0; i--) {
     const j = Math.floor(Math.random() * (i + 1))

@@ -1,4 +1,6 @@
 /** Plain tables for a terminal and for Markdown: the first column to the left, figures to the right. */
+import type { Budget } from "./budgets.ts"
+
 export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)))
   const line = (cells: ReadonlyArray<string>): string =>
@@ -14,3 +16,9 @@ export const ratio = (value: number): string => {
   if (value <= 0) return "none"
   return value < 0.5 ? `1/${(1 / value).toFixed(1).replace(/\.0$/, "")}` : value.toFixed(2)
 }
+
+export const budgetTable = (all: ReadonlyArray<Budget>): string =>
+  table(
+    ["budget", "promised", "measured", ""],
+    all.map(({ budget, measured, met, what }) => [what, budget, measured, met ? "PASS" : "MISS"])
+  )

@@ -174,6 +174,11 @@ export class Memory {
     return bad
   }
 
+  /** The cell in which the last call was counted. */
+  get entered(): number {
+    return this.index
+  }
+
   /** A call that was counted in a cell says nothing after all. */
   withdraw(cell: number, bad: boolean): void {
     if (cell >= this.oldest) this.change(cell, -1, bad ? -1 : 0)
@@ -193,12 +198,12 @@ export class Memory {
   }
 
   // The width of a bucket may have no exact number: multiplied first, a whole duration is all of them.
-  private cellAt(now: number): number {
+  protected cellAt(now: number): number {
     return Math.floor(now * this.size / this.duration)
   }
 
   // A cell that is entered stands where one stood that is too old; after a long silence all of them are.
-  private enter(index: number): void {
+  protected enter(index: number): void {
     if (index <= this.index) return
     this.oldest = Math.max(this.oldest, index - this.size + 1)
     for (let next = Math.max(this.index + 1, this.oldest); next <= index; next++) this.clear(next)
@@ -211,7 +216,7 @@ export class Memory {
     this.change(cell, -cells[at]!, -cells[at + this.size]!)
   }
 
-  private change(cell: number, calls: number, bad: number): void {
+  protected change(cell: number, calls: number, bad: number): void {
     const cells = this.ring()
     const at = cell % this.size
     cells[at]! += calls
@@ -220,7 +225,7 @@ export class Memory {
     this.bad += bad
   }
 
-  private ring(): Uint32Array {
+  protected ring(): Uint32Array {
     return this.cells ??= new Uint32Array(2 * this.size).fill(1, 0, this.calls)
   }
 }

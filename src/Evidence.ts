@@ -178,6 +178,8 @@ export class Evidence {
   memories = noMemories
   // Of each rule two, half a block apart: wherever trouble begins, one of them is in its first half.
   blocks = noBlocks
+  // Of each rule over time the block that was closed last: it could not be judged before, and all its calls may be home.
+  closed = noBlocks
   // The call, and the moment, with which the next block is half full.
   turnsAt = Infinity
   turnsWhen = Infinity
@@ -274,7 +276,7 @@ export class Evidence {
         this.unlink(call)
         if (i === 0) this.slow++
         const bad = this.count(call, i, true, now)
-        ;(call.hung ??= []).push([this.memories[i]!.index, bad])
+        ;(call.hung ??= []).push([this.memories[i]!.entered, bad])
         link(call, this.rows[i + 1])
         if (call.answeredAt !== undefined) this.answer(call)
         verdict ??= this.judge(now, call)
@@ -314,6 +316,7 @@ export class Evidence {
       if (joined >= rule.room || now >= ends) {
         older.calls = number - older.first
         older.least = 0.75 * (older.calls - older.ignored)
+        if (rule.room === Infinity) this.closed = Object.assign(this.closed.slice(), { [i]: older })
         this.blocks = this.blocks.toSpliced(2 * i, 2, younger, block(rule, number, now))
         joined = 0
         ends = now + rule.span / 2
@@ -339,6 +342,10 @@ export class Evidence {
     return this.memories[i]!.calls + (this.plan.rules[i]!.rule === "failureRate" ? this.running : 0)
   }
 
+  protected lastClosed(i: number): Block | undefined {
+    return this.closed[i]
+  }
+
   // `call` is one that just failed, or turned out slow: its blocks know something new.
   judge(now: number, call: Call | undefined): Verdict | undefined {
     const { admitted, memories, plan: { rules, streak }, streak: row } = this
@@ -354,8 +361,8 @@ export class Evidence {
       if (call === undefined || rule.rule === "failureCount") continue
       // The newest call saw all that came before it: it knows no more than the window, unless calls that run dilute that.
       if (call.number === admitted - 1 && calls === memory.calls) continue
-      for (const { bad, calls, ignored, least } of call.blocks.slice(2 * i, 2 * i + 2)) {
-        const verdict = over(rule, bad, Math.max(calls - ignored, least))
+      for (const one of [...call.blocks.slice(2 * i, 2 * i + 2), this.lastClosed(i)]) {
+        const verdict = one && over(rule, one.bad, Math.max(one.calls - one.ignored, one.least))
         if (verdict !== undefined) return verdict
       }
     }
@@ -404,7 +411,8 @@ export const block = ({ room }: Rule, first: number, since: number): Block => ({
   least: 2 * room
 })
 
-const streakOf = (value: number, limit: number): Verdict => ({ rule: "consecutive", value, limit, calls: value })
+/** @internal */
+export const streakOf = (value: number, limit: number): Verdict => ({ rule: "consecutive", value, limit, calls: value })
 
 /** @internal */
 export const over = ({ limit, minimumCalls, rule }: Rule, bad: number, calls: number): Verdict | undefined => {

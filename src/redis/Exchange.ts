@@ -15,7 +15,8 @@ import type { Permit } from "../State.ts"
 import { type Courier, monotonic } from "./Courier.ts"
 import * as Fleet from "./Fleet.ts"
 import type { FleetEvidence, Place } from "./FleetEvidence.ts"
-import { fleetOf, foundBy, isUntouched, type Known, partsOf, type Party, reconciled, stateOf } from "./Known.ts"
+import { isWritten, Knowledge, type Known, partsOf, type Party, stateOf } from "./Knowledge.ts"
+import { Log, untold } from "./Log.ts"
 import { due, type Order, Orders } from "./Orders.ts"
 import type { SharedCall } from "./SharedCall.ts"
 import { type Kept, StoreError } from "./Store.ts"
@@ -30,18 +31,14 @@ export interface Ask {
   readonly resume: (answer: Answer, shift: number) => void
 }
 
-/** What is told at once. */
-interface Telling {
-  readonly happened: ReadonlyArray<SharedCall>
-  readonly probes: ReadonlyArray<Fleet.Probe>
-  readonly asks: ReadonlyArray<Ask>
+/** What an exchange tells of. */
+interface Report extends Pick<Exchange, "happened" | "probes" | "asks" | "looks"> {
   readonly orders: ReadonlyArray<Order>
-  readonly looks: boolean
 }
 
 export class Exchange {
   known: Known | undefined = undefined
-  happened: Array<SharedCall> = []
+  happened = new Log<SharedCall>()
   probes: Array<Fleet.Probe> = []
   asks: Array<Ask> = []
   looks = false
@@ -53,7 +50,6 @@ export class Exchange {
   /** When the last exchange was over, by the monotonic clock. */
   doneAt = -Infinity
   private running: Array<SharedCall> = []
-  private readonly carry: Array<number> = []
   /** Those of its probes that it has told the end of, while the fleet still counts them as running. */
   private over = new Set<string>()
   private isBusy = false
@@ -63,13 +59,15 @@ export class Exchange {
   private readonly courier: Courier
   private readonly pace: Fleet.Pace
   private readonly keepFor: number
+  private readonly knowledge: Knowledge
 
   constructor(party: Party, courier: Courier, pace: Fleet.Pace, keepFor: number) {
     this.party = party
     this.courier = courier
-    this.orders = new Orders(courier.member)
     this.pace = pace
     this.keepFor = keepFor
+    this.knowledge = new Knowledge(party, courier.store)
+    this.orders = new Orders(courier.member)
   }
 
   /** Whether somebody waits for the next exchange. */
@@ -80,6 +78,11 @@ export class Exchange {
   /** Whether nothing of this process would be lost to the fleet. */
   get isIdle(): boolean {
     return !this.isBusy && !this.isAwaited && this.happened.length === 0 && this.running.length === 0
+  }
+
+  /** How many processes tell of the circuit, as far as that is known. */
+  get members(): number {
+    return Math.max(this.known?.fleet?.members.size ?? 1, 1)
   }
 
   /** Whether calls run that the fleet knows of. */
@@ -100,9 +103,9 @@ export class Exchange {
 
   /** Forgets what cannot be told any more: Redis is gone. */
   forget(): void {
-    untold(this.happened)
+    this.happened.forget()
     untold(this.running)
-    this.happened = []
+    this.happened = new Log()
     this.running = []
     this.looks = false
   }
@@ -113,12 +116,12 @@ export class Exchange {
     const { count, epoch } = partsOf(news.version)
     if (known !== undefined && known.epoch === epoch && known.count >= count) {
       // It comes late, or from a Redis that has lost what is known.
-      this.isStale ||= news.version !== known.version && foundBy(this.party, news, now).since > known.since
+      this.isStale ||= news.version !== known.version && this.knowledge.foundBy(news, now).since > known.since
       return
     }
     // While an exchange is under way it may bring the same, or what is older: that is seen when it is over.
     if (this.isBusy || known === undefined) this.unheard = news
-    else this.learn(this.reconciled(news, now), now)
+    else this.learn(this.knowledge.reconciled(this.known, news, now), now)
   }
 
   /** Whether an exchange is under way: whoever waits for the next one is seen when it is over. */
@@ -160,40 +163,44 @@ export class Exchange {
       const now = () => monotonic(clock) + (store.shift ?? 0)
       // The first look only reads: most programs that start find a circuit that is closed, and leave it as it is. So does
       // the first one after Redis was gone, unless an operator ordered otherwise meanwhile.
-      const isNew = this.known === undefined
-      if (isNew || (this.isStale && this.orders.waiting.length === 0)) {
+      if (this.known === undefined || (this.isStale && this.orders.waiting.length === 0)) {
         const found = yield* store.read(this.party.name)
-        this.learn(this.reconciled(found, now()), now())
+        this.learn(this.knowledge.reconciled(this.known, found, now()), now())
         this.isStale = false
         if (this.party.circuit.cell.current._tag === "Closed") {
           for (const { resume } of this.asks) resume(undefined, 0)
           this.asks = []
         }
-      } else if (!this.hasNews) yield* this.refresh(now)
+      } else if (!this.hasNews || (this.happened.length > long && this.members > 1)) {
+        // A long report is not applied in vain: where others tell too, something has changed.
+        yield* this.refresh(now)
+      }
       this.doneAt = monotonic(clock)
       if (!this.hasNews) return undefined
-      const told: Telling = {
+      const told: Report = {
         happened: this.happened,
         probes: this.probes,
         asks: this.asks,
         orders: this.orders.take(),
         looks: this.looks
       }
-      this.happened = []
+      this.happened = new Log()
       this.probes = []
       this.asking = this.asks
       this.asks = []
       this.looks = false
-      return yield* Effect.onExit(this.tell(told, now, clock), ({ _tag }) =>
-        Effect.sync(() => {
+      return yield* this.tell(told, now, clock).pipe(
+        Effect.onError(() =>
+          Effect.sync(() => {
+            // What waits is told when Redis is back; what happened to calls is too old by then.
+            told.happened.forget()
+            this.takeBack(told)
+          })
+        ),
+        Effect.ensuring(Effect.sync(() => {
           this.asking = []
-          this.orders.taken(_tag === "Success")
-          if (_tag === "Success") return
-          untold(told.happened)
-          // What waits is told when Redis is back; what happened to calls is too old by then.
-          this.probes.unshift(...told.probes)
-          this.asks.unshift(...told.asks)
         }))
+      )
     })
   }
 
@@ -201,10 +208,20 @@ export class Exchange {
   private get hasNews(): boolean {
     const { known } = this
     return this.isAwaited || this.looks || this.happened.length + this.running.length > 0 ||
-      known?.fleet?.suspectedAt !== undefined || (known?.isOwn === true && !isUntouched(this.party))
+      known?.fleet?.suspectedAt !== undefined || (known?.isOwn === true && !this.knowledge.isUntouched)
   }
 
-  private tell(told: Telling, now: () => number, clock: Clock.Clock): Effect.Effect<number | undefined, StoreError> {
+  private takeBack({ asks, probes }: Report): void {
+    this.probes.unshift(...probes)
+    this.asks.unshift(...asks)
+    this.orders.taken(false)
+  }
+
+  private tell(
+    told: Report,
+    now: () => number,
+    clock: Clock.Clock
+  ): Effect.Effect<number | undefined, StoreError> {
     return Effect.gen({ self: this }, function*() {
       const { member, store } = this.courier
       const { name } = this.party
@@ -212,48 +229,53 @@ export class Exchange {
       for (let attempt = 0; attempt < attempts; attempt++) {
         const at = now()
         const shift = this.shiftOf(at, clock)
-        const fleet = fleetOf(this.party, known, at)
+        const fleet = this.knowledge.fleetOf(known, at)
         const out = Fleet.apply(fleet, {
           member,
           now: at,
           shift,
           running: known.epoch === this.known!.epoch ? this.running : [],
-          happened: told.happened,
+          happened: told.happened.entries,
+          well: told.happened.well,
           probes: told.probes,
           looks: told.looks,
           orders: due(fleet, told.orders, monotonic(clock)),
-          asks: told.asks.map(({ id }) => id),
-          carry: this.carry
+          asks: told.asks.map(({ id }) => id)
         }, this.pace)
+        // Whoever is refused changes nothing: of a crowd that asks, only those who are given leave have to write.
+        const isSame = isWritten(known) && !out.isNews && fleet.circuit.cell.current.evidence === undefined
+        if (isSame && told.happened.length + told.probes.length + told.orders.length === 0) {
+          this.learn({ ...known, fleet: undefined }, now())
+          answer(told, out, -shift)
+          this.doneAt = monotonic(clock)
+          return undefined
+        }
         const next: Kept = { version: `${known.count + 1}.${member}.${known.epoch}`, text: Stored.write(fleet) }
         const isNews = out.isNews || known.isOwn
-        const found = yield* store.swap(name, known.version, next, {
-          livesFor: this.livesFor(fleet, at),
-          isNews,
-          now: at
-        })
+        const livesFor = this.livesFor(fleet, at)
+        const found = yield* store.swap(name, known.version, next, { livesFor, isNews, now: at })
         if (found !== undefined) {
-          known = this.reconciled(found, now())
+          known = this.knowledge.reconciled(this.known, found, now())
+          // What they wrote may refuse the calls that come until this is told.
+          if (isWritten(known) && told.orders.length === 0) this.learn(known, now())
           continue
         }
-        this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
         for (const { id, outcome } of told.probes) if (outcome !== undefined && this.held.delete(id)) this.over.add(id)
-        this.learn({ ...next, ...partsOf(next.version), ...stateOf(fleet), isOwn: false, fleet }, now())
+        this.orders.taken(true)
         this.isStale = false
-        told.asks.forEach(({ resume }, i) => {
-          const permit = out.answers[i]
-          resume(
-            permit === undefined || permit instanceof Circuit.Refusal
-              ? permit
-              : { permit, place: out.admitted.get(permit) },
-            -shift
-          )
-        })
+        this.learn({ ...next, ...partsOf(next.version), ...stateOf(fleet), isOwn: false, fleet }, now())
+        // After that: they are of this history, whatever was known before.
+        this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
+        answer(told, out, -shift)
         for (const { resume } of told.orders) resume()
         this.doneAt = monotonic(clock)
         return out.againAt === undefined ? undefined : out.againAt - (store.shift ?? 0)
       }
-      return yield* new StoreError({ message: `Redis: ${attempts} others wrote while this process tried to` })
+      // Others were quicker each time: it is told with what has happened since.
+      this.takeBack(told)
+      this.happened = told.happened.followedBy(this.happened)
+      this.looks ||= told.looks
+      return monotonic(clock)
     })
   }
 
@@ -276,16 +298,11 @@ export class Exchange {
     this.running.push(call)
   }
 
-  // Asks whether somebody wrote, with nothing to tell.
+  // Asks whether somebody wrote.
   private refresh(now: () => number): Effect.Effect<void, StoreError> {
     return Effect.map(this.courier.store.read(this.party.name), (found) => {
-      if (found.version !== this.known?.version) this.learn(this.reconciled(found, now()), now())
+      if (found.version !== this.known?.version) this.learn(this.knowledge.reconciled(this.known, found, now()), now())
     })
-  }
-
-  private reconciled(found: Kept, now: number): Known {
-    const shift = (this.courier.store.shift ?? 0) - this.party.origin
-    return reconciled(this.party, this.known, found, shift, now)
   }
 
   private learn(known: Known, now: number): void {
@@ -294,7 +311,7 @@ export class Exchange {
       this.running = []
     }
     this.known = known
-    const fleet = fleetOf(this.party, known, now)
+    const fleet = this.knowledge.fleetOf(known, now)
     known.fleet = fleet
     const shift = this.party.origin - (this.courier.store.shift ?? 0)
     this.party.show(fleet.circuit, shift, now + shift)
@@ -337,7 +354,13 @@ export class Exchange {
 
 const attempts = 32
 
-// Nobody knows of these calls any more: that they come home is nobody's business either.
-const untold = (calls: ReadonlyArray<SharedCall>): void => {
-  for (const call of calls) call.isTold = false
+/** So many entries make a report a long one. */
+const long = 200
+
+const answer = ({ asks }: Report, { admitted, answers }: Fleet.Outgoing, shift: number): void => {
+  asks.forEach(({ resume }, i) => {
+    const permit = answers[i]
+    const isLeave = permit !== undefined && !(permit instanceof Circuit.Refusal)
+    resume(isLeave ? { permit, place: admitted.get(permit) } : permit, shift)
+  })
 }

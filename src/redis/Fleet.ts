@@ -10,7 +10,7 @@
 import * as Circuit from "../Circuit.ts"
 import type { Evidence } from "../Evidence.ts"
 import * as Move from "../Move.ts"
-import type * as Outcome from "../Outcome.ts"
+import * as Outcome from "../Outcome.ts"
 import { type Mutable, OBSERVED, Permit } from "../State.ts"
 import { FleetEvidence, type Place } from "./FleetEvidence.ts"
 import { type Fleet, Lease, type Member } from "./Stored.ts"
@@ -30,6 +30,13 @@ export interface Told {
   readonly settledAt: number
 }
 
+/** Calls of one period that were admitted and came home well since the last report. Times are those of the process. */
+export interface Well {
+  readonly generation: number
+  readonly startedAt: ReadonlyArray<number>
+  readonly settledAt: ReadonlyArray<number>
+}
+
 /** A probe that gave a sign of life, or is home. */
 export interface Probe {
   readonly id: string
@@ -41,33 +48,42 @@ export interface Probe {
 /** What a process has to tell, and to ask. */
 export interface Report {
   readonly member: string
-  /** The time of the store. */
+  /** The time of the store. What happened to its calls until then is told. */
   readonly now: number
   /** What makes a time of the process one of the store. */
   readonly shift: number
   /** Its calls that run and that were told of before, oldest first. */
   readonly running: ReadonlyArray<Told>
-  /** What happened since, in order: a call's first mention is that it was admitted, its next that it came home. */
-  readonly happened: ReadonlyArray<Told>
+  /**
+   * What happened since, in order: a call's first mention is that it was admitted, its next that it came home. A number is
+   * one of those that did `well`.
+   */
+  readonly happened: ReadonlyArray<Told | number>
+  readonly well?: Well | undefined
   /** Whether calls were asked for since: then those that hang are seen. */
   readonly looks: boolean
   readonly probes: ReadonlyArray<Probe>
   readonly orders: ReadonlyArray<Circuit.Command>
   /** Calls that ask for leave, each by a name of its own. */
   readonly asks: ReadonlyArray<string>
-  /** What `FleetEvidence` keeps between two reports of a process. */
-  readonly carry: Array<number>
 }
 
 /** How a fleet waits for its members. All in milliseconds. */
 export interface Pace {
-  /** How long a verdict waits for members that are not heard. */
+  /** How long the answer of a member that is asked may take. */
   readonly grace: number
-  /** How long it takes until every member that has calls has reported. */
+  /** How long it takes until a member that has calls reports unasked. */
   readonly every: number
-  /** After how long a silent member counts as gone. */
+  /** After how long a silent member counts as gone though it said that calls of it run. */
   readonly forgetAfter: number
 }
+
+/**
+ * Whether a member is not waited for any more. A process that is not, or never was one, reports with its first call: what
+ * others say about the share of failures must not be the verdict before it is heard.
+ */
+export const isGone = (member: Member | undefined, now: number, { every, forgetAfter }: Pace): boolean =>
+  member === undefined || now - member.heardAt > (member.running > 0 ? forgetAfter : Math.min(2 * every, forgetAfter))
 
 /** What came of a report. */
 export interface Outgoing {
@@ -98,18 +114,14 @@ export const make = (rules: Circuit.Rules, now: number, epoch: string, mode: Cir
 export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
   const self = fleet.circuit as Mutable
   const { members } = fleet
-  const { happened, member, now, shift } = report
+  const { member, now, shift } = report
   const before = headOf(fleet)
-  for (const [id, { heardAt }] of members) if (now - heardAt > pace.forgetAfter) members.delete(id)
-  const me = members.get(member)
+  for (const [id, one] of members) if (isGone(one, now, pace)) members.delete(id)
   members.delete(member)
-  const homecomings = happened.reduce((sum, { outcome }) => sum + (outcome === undefined ? 0 : 1), 0)
   const prepared = (evidence: FleetEvidence) => {
     evidence.suspicion = undefined
     evidence.isAlone = members.size === 0
-    evidence.pace = evidence.isAlone ? 0 : 2 * pace.every
-    evidence.carry = report.carry
-    evidence.since = Math.max(evidence.home - (me?.seen ?? evidence.home), 0) + homecomings
+    evidence.grace = pace.grace
     return evidence
   }
   const evidence = self.cell.current.evidence
@@ -123,7 +135,7 @@ export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
     const state: { readonly _tag: string; evidence?: Evidence | undefined } = self.cell.current
     if (state.evidence instanceof FleetEvidence) return
     // What the members had running in the period before is none of the next one's business.
-    for (const [id, one] of members) members.set(id, { ...one, running: 0, seen: 0, oldest: Infinity })
+    for (const [id, one] of members) members.set(id, { ...one, running: 0, oldest: Infinity })
     if (state.evidence !== undefined) state.evidence = prepared(new FleetEvidence(self.rules.plan, now))
   }
 
@@ -147,7 +159,7 @@ export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
   if (current instanceof FleetEvidence) {
     const stand = (permit: Permit): Place => {
       running++
-      oldest = Math.min(oldest, permit.number)
+      oldest = Math.min(oldest, permit.startedAt)
       return current.placeOf(permit)
     }
     for (const [call, permit] of permits) {
@@ -156,10 +168,11 @@ export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
     for (const answer of answers) {
       if (answer instanceof Permit && answer.generation === generation) admitted.set(answer, stand(answer))
     }
-    current.forget(Math.min(oldest, ...[...members.values()].map((one) => one.oldest)))
+    // Of calls that begin now, others may tell as late as they report.
+    const untold = members.size === 0 ? Infinity : now - 2 * pace.every
+    current.forget(Math.min(untold, oldest, ...[...members.values()].map((one) => one.oldest)))
   }
-  const told: Member = { heardAt: now, running, oldest, seen: current instanceof FleetEvidence ? current.home : 0 }
-  members.set(member, told)
+  members.set(member, { heardAt: now, running, oldest })
   const probing = self.cell.current._tag === "HalfOpen" && self.cell.current.stage === "Probing"
     ? self.cell.current.running.length
     : 0
@@ -201,39 +214,69 @@ const headOf = ({ circuit, suspectedAt }: Fleet): string => {
 // Carries out what happened to the calls of a process, and gives the permits of those that it still tells of.
 const tell = (
   self: Mutable,
-  { happened, now, running, shift }: Report,
+  { happened, now, running, shift, well = noneDid }: Report,
   prepared: (evidence: FleetEvidence) => FleetEvidence
 ): Map<Told, Permit> => {
   const permits = new Map<Told, Permit>()
+  const begin = (permit: Permit, generation: number, startedAt: number): Permit => {
+    permit.generation = generation
+    permit.startedAt = startedAt + shift
+    permit.settled = false
+    return permit
+  }
   const permitOf = (call: Told): Permit => {
-    const permit = new Permit()
-    permit.generation = call.generation
-    permit.startedAt = call.startedAt + shift
+    const permit = begin(new Permit(), call.generation, call.startedAt)
     permit.answeredAt = call.answeredAt === undefined ? undefined : call.answeredAt + shift
     permit.step = call.step
-    permit.settled = false
     permits.set(call, permit)
     return permit
   }
-  const evidence = (call: Told): FleetEvidence | undefined => {
+  const evidence = ({ generation }: { readonly generation: number }, startedAt: number): FleetEvidence | undefined => {
     const state = self.cell.current
-    if (state.generation !== call.generation) return undefined
+    if (state.generation !== generation) return undefined
     if (state._tag === "Closed") {
-      state.evidence ??= prepared(new FleetEvidence(self.rules.plan, call.startedAt + shift))
+      state.evidence ??= prepared(new FleetEvidence(self.rules.plan, startedAt + shift))
     }
     return state.evidence instanceof FleetEvidence ? state.evidence : undefined
   }
-  for (const call of running) if (call.place !== undefined) evidence(call)?.putBack(permitOf(call), call.place)
+  // A permit that came home well serves the next one: there are as many as run at once, however long the report.
+  const permitsOfWell: Array<Permit> = []
+  const spare: Array<Permit> = []
+  const tellWell = (n: number): void => {
+    const permit = permitsOfWell[n]
+    if (permit !== undefined) {
+      Circuit.settle(self, permit, Outcome.success, momentOf(self, well.settledAt[n]! + shift, now))
+      permit.hung = undefined
+      if (permit !== lost) spare.push(permit)
+      return
+    }
+    const startedAt = well.startedAt[n]!
+    const gathered = evidence(well, startedAt)
+    if (gathered === undefined) permitsOfWell[n] = lost
+    else gathered.admit(permitsOfWell[n] = begin(spare.pop() ?? new Permit(), well.generation, startedAt))
+  }
+  for (const call of running) {
+    if (call.place !== undefined) evidence(call, call.startedAt)?.putBack(permitOf(call), call.place)
+  }
   for (const call of happened) {
+    if (typeof call === "number") {
+      tellWell(call)
+      continue
+    }
     const permit = permits.get(call)
     if (permit !== undefined) {
       if (call.outcome !== undefined) {
         Circuit.settle(self, permit, call.outcome, momentOf(self, call.settledAt + shift, now))
       }
-    } else if (call.place === undefined) evidence(call)?.admit(permitOf(call))
+    } else if (call.place === undefined) evidence(call, call.startedAt)?.admit(permitOf(call))
   }
   return permits
 }
+
+const noneDid: Well = { generation: -1, startedAt: [], settledAt: [] }
+
+// The permit of a call of another period: it is settled already.
+const lost = new Permit()
 
 // Two clocks agree to within some milliseconds: a call that counts in a period came home in it, and not after now.
 const momentOf = ({ cell: { current } }: Mutable, at: number, now: number): number =>
@@ -261,20 +304,28 @@ const ask = (self: Mutable, id: string, now: number): Permit | Circuit.Refusal |
 }
 
 // Tells when to look again, where a verdict waits for members that are yet to be heard.
-const judge = (fleet: Fleet, now: number, { grace }: Pace): number | undefined => {
+const judge = (fleet: Fleet, now: number, { every, grace }: Pace): number | undefined => {
   const self = fleet.circuit as Mutable
   const { members, suspectedAt } = fleet
   const { evidence } = self.cell.current
   fleet.suspectedAt = undefined
-  if (!(evidence instanceof FleetEvidence) || (evidence.suspicion ?? suspectedAt) === undefined) return undefined
-  const verdict = evidence.verdict(now)
-  if (verdict === undefined) return undefined
-  const since = suspectedAt ?? now
-  const isHeard = [...members.values()].every(({ heardAt }) => heardAt >= since)
-  if (isHeard || now - since >= grace) {
-    Move.judge(self, now, verdict)
-    return undefined
+  if (!(evidence instanceof FleetEvidence)) return undefined
+  let since = suspectedAt
+  let verdict = since === undefined ? undefined : evidence.verdict(now, since)
+  if (verdict === undefined && (evidence.suspicion ?? since) !== undefined) {
+    since = now
+    verdict = evidence.verdict(now, now)
   }
-  fleet.suspectedAt = since
-  return since + grace
+  if (since === undefined || verdict === undefined) return undefined
+  let until = -Infinity
+  for (const { heardAt } of members.values()) {
+    // Whoever does not know that it is asked reports in its own time, unless it is gone.
+    if (heardAt < since) until = Math.max(until, since + grace, heardAt + every + grace)
+  }
+  if (now < until) {
+    fleet.suspectedAt = since
+    return until
+  }
+  Move.judge(self, now, verdict)
+  return undefined
 }

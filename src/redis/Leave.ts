@@ -95,7 +95,7 @@ export class Leave {
         return Effect.succeed(call)
       }
       if (this.host.decides) {
-        const call = guarded.asked(fiber)
+        const call = guarded.ask(fiber)
         return call instanceof Circuit.Refusal ? this.host.refused(call, fiber) : taken(call)
       }
       const now = this.host.now(fiber.getRef(Clock.Clock))

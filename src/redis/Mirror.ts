@@ -15,7 +15,7 @@ export interface Owner {
   /** Redis does not count: what this process sees is all there is. */
   readonly isAlone: boolean
   /** A call was found to hang. */
-  found(now: number): void
+  found(): void
   /** The fleet's windows, as this process last knew them. */
   tally(now: number): ReturnType<Evidence.Evidence["tally"]> | undefined
 }
@@ -35,7 +35,7 @@ export class MirrorEvidence extends Evidence.Evidence {
   }
 
   override look(now: number): Evidence.Verdict | undefined {
-    if (this.hangs(now)) this.owner.found(now)
+    if (this.hangs(now)) this.owner.found()
     return super.look(now)
   }
 

@@ -3,7 +3,11 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Breaker from "../Breaker.ts"
 import type * as Circuit from "../Circuit.ts"
+import { monotonic } from "./Courier.ts"
 import type { Fleet } from "./Stored.ts"
 
 /** An order, and who waits until it is carried out. */
@@ -16,6 +20,16 @@ export interface Order {
   /** It was carried out in this process already. */
   isHere: boolean
   readonly resume: () => void
+}
+
+/** The circuit that is ordered. */
+interface Host extends Breaker.BreakerImpl {
+  readonly exchange: { readonly orders: Orders }
+  readonly isAlone: boolean
+  /** How long somebody may wait, in milliseconds. */
+  readonly bound: number
+  readonly urge: () => void
+  readonly lose: () => void
 }
 
 export class Orders {
@@ -56,6 +70,38 @@ export class Orders {
   }
 }
 
+/** Gives an order to the fleet, and carries it out `here` where the fleet does not answer. */
+export const ordered = (
+  host: Host,
+  order: Circuit.Command,
+  here: (given: Order) => Effect.Effect<void>
+): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const clock = fiber.getRef(Clock.Clock)
+    let carriedOut = nothing
+    const given = host.exchange.orders.give(whole(order, host), monotonic(clock), () => carriedOut())
+    if (host.isAlone) return here(given)
+    return Effect.callback<boolean>((resume) => {
+      carriedOut = () => resume(Effect.succeed(true))
+      host.urge()
+    }).pipe(
+      Effect.timeoutOrElse({
+        duration: host.bound,
+        orElse: () =>
+          Effect.sync(() => {
+            host.lose()
+            return false
+          })
+      }),
+      Effect.flatMap((isDone) => {
+        if (!isDone) return here(given)
+        const { _tag: command, by, note } = order
+        const mode = order._tag === "SetMode" ? order.mode : undefined
+        return Effect.sync(() => host.emit({ _tag: "Commanded", at: host.now(clock), command, mode, note, by }))
+      })
+    )
+  })
+
 /** What is left to do of orders, for a fleet that may have carried some of them out already. */
 export const due = (fleet: Fleet, orders: ReadonlyArray<Order>, now: number): ReadonlyArray<Circuit.Command> => {
   const left = orders.filter(({ id }) => !fleet.orders.includes(id))
@@ -66,6 +112,12 @@ export const due = (fleet: Fleet, orders: ReadonlyArray<Order>, now: number): Re
 // ---------------------------------------------------------------------------------------------------------------------
 
 const most = 32
+
+const nothing = (): void => undefined
+
+// How long it holds is known from when it was given.
+const whole = (order: Circuit.Command, { rules: { tripDuration } }: Circuit.Circuit): Circuit.Command =>
+  order._tag === "Trip" ? { ...order, openFor: order.openFor ?? tripDuration } : order
 
 // Of an hour's isolation that was ordered ten minutes ago fifty are left. One that was carried out here, and is over, is over.
 const restOf = ({ givenAt, isHere, order }: Order, now: number): Circuit.Command | undefined => {

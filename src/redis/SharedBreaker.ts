@@ -34,7 +34,7 @@ import * as Stored from "./Stored.ts"
  *
  * - `prefix` is what the keys in Redis begin with (default `effect-breaker`): processes under the same one share.
  * - `batch`: what came of calls is told after so many `calls` (default 500), or so long after the first of them (`every`,
- *   default one second). A failure is told at once, and the next 20 milliseconds later at the earliest.
+ *   default one second). A failure is told at once. Between two reports are at least 20 milliseconds.
  * - `bound` is how long a call may wait for Redis (default 50 milliseconds). Only a call that needs Redis waits at all: one
  *   through a circuit that is half-open, or that this process has not looked up yet.
  * - `poll` is how often a circuit that is not closed is looked up, should news of it have been lost (default 5 seconds).

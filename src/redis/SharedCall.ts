@@ -3,18 +3,23 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
+import type * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import type * as Fiber from "effect/Fiber"
 import type * as Circuit from "../Circuit.ts"
-import { Call, Guarded } from "../Guarded.ts"
+import { Call, Guarded, type Owner } from "../Guarded.ts"
 import type * as Outcome from "../Outcome.ts"
-import type { Told } from "./Fleet.ts"
+import * as Trace from "../Trace.ts"
 import type { Place } from "./FleetEvidence.ts"
+import type { Logged } from "./Log.ts"
 
 /** A call, with its own story beside what the machine keeps of it. */
-export class SharedCall extends Call implements Told {
+export class SharedCall extends Call implements Logged {
   place: Place | undefined = undefined
   outcome: Outcome.Outcome | undefined = undefined
   settledAt = 0
+  entry = -1
   /** Whether the fleet is told of it. */
   isTold = false
   /** Whether the fleet gave it leave, on a ramp. */
@@ -25,34 +30,49 @@ export class SharedCall extends Call implements Told {
   era = 0
 }
 
+/** The circuit that an effect is under. */
+interface SharedOwner extends Owner {
+  /** Whether a call needs nobody else. */
+  readonly decides: boolean
+  /** A call for which the fleet is asked. */
+  asking(guarded: SharedGuarded): AnyEffect
+}
+
 /** An effect under a shared circuit. */
 export class SharedGuarded extends Guarded {
+  declare readonly breaker: SharedOwner
+
   override permit(): SharedCall {
     return new SharedCall(this)
   }
 
-  /** As `ask`, with the kind of call that it makes. */
-  asked(fiber: Fiber.Fiber<unknown, unknown>): SharedCall | Circuit.Refusal {
-    return this.ask(fiber) as SharedCall | Circuit.Refusal
+  /** Reads the time of every call: the fleet has to know when it began and came home. */
+  override ask(fiber: AnyFiber): SharedCall | Circuit.Refusal {
+    const { breaker } = this
+    const clock = fiber.getRef(Clock.Clock)
+    const answer = breaker.ask(breaker.now(clock), this)
+    if (!(answer instanceof SharedCall)) return answer as Circuit.Refusal
+    answer.clock = clock
+    answer.span = Trace.asked(fiber, breaker)
+    return answer
   }
-}
-
-/** Makes a circuit read the time of every call, as one with a meter does: the fleet has to know when each came home. */
-export const readTime = (circuit: Circuit.Circuit): void => {
-  let { meter = unread } = circuit
-  Object.defineProperty(circuit, "meter", {
-    get: () => meter,
-    set: (next: Circuit.Meter | undefined) => {
-      meter = next ?? unread
-    }
-  })
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-const unread: Circuit.Meter = {
-  admitted: () => undefined,
-  settled: () => undefined,
-  refused: () => undefined,
-  probed: () => undefined
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+type AnyEffect = Effect.Effect<unknown, unknown, unknown>
+type Evaluate = (this: SharedGuarded, fiber: AnyFiber) => AnyEffect
+
+// Where the process decides it is a guarded effect like any other, without a step of the run loop more.
+const evaluate: Evaluate = function(fiber) {
+  return this.breaker.decides ? decided.call(this, fiber) : this.breaker.asking(this)
 }
+
+const primitive = Effectable.Prototype<AnyEffect>({ label: "Guarded", evaluate: evaluate as never })
+
+// The key under which a primitive keeps its `evaluate`.
+const EVALUATE = Object.entries(primitive).find((entry) => entry[1] === evaluate)![0]
+const decided = (Guarded.prototype as never as Record<string, Evaluate>)[EVALUATE]!
+
+Object.assign(SharedGuarded.prototype, primitive)

@@ -19,7 +19,8 @@ import { type Courier, monotonic, type Sender } from "./Courier.ts"
 import { Exchange } from "./Exchange.ts"
 import { Leave, withoutStore } from "./Leave.ts"
 import { orphan, type Owner, reflect, show } from "./Mirror.ts"
-import { readTime, type SharedCall, SharedGuarded } from "./SharedCall.ts"
+import { ordered } from "./Orders.ts"
+import { type SharedCall, SharedGuarded } from "./SharedCall.ts"
 import type { Sharing } from "./Sharing.ts"
 import type { News } from "./Store.ts"
 
@@ -41,8 +42,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   private movedAlone = false
   /** The generation that this process is in before the fleet is, until that is told. */
   private ahead = -1
-  /** A report fell due while one was under way. */
-  private isUrgent = false
+  /** How long after the last report the next one shall be, at the latest. */
+  private spacing = Infinity
 
   constructor(
     name: string,
@@ -54,7 +55,6 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     sharing: Sharing
   ) {
     super(name, settings, group, fiber, rules)
-    readTime(this)
     const { origin } = this
     this.courier = courier
     this.sharing = sharing
@@ -80,12 +80,14 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   }
 
   override guard(self: AnyEffect, classify = this.settings.classify): AnyEffect {
-    const guarded = new SharedGuarded(this, self, classify)
-    return Effect.suspend(() =>
-      this.decides
-        ? guarded as never as AnyEffect
-        : this.leave.take(guarded, (call, restore) =>
-          Effect.onExit(restore(self), (exit) => call.settle(exit, classify) ?? Effect.void))
+    return new SharedGuarded(this, self, classify) as never
+  }
+
+  asking(guarded: SharedGuarded): AnyEffect {
+    const { classify, self } = guarded
+    return this.leave.take(
+      guarded,
+      (call, restore) => Effect.onExit(restore(self), (exit) => call.settle(exit, classify) ?? Effect.void)
     )
   }
 
@@ -99,25 +101,29 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   }
 
   override ask(now: number, maker: Circuit.Maker): Circuit.Permit | Circuit.Refusal {
-    const { generation } = this.cell.current
     // Settings that changed under way may have put other evidence in its place.
     reflect(this, this)
-    const answer = super.ask(now, maker)
-    if (this.isAlone) this.movedAlone ||= this.cell.current.generation !== generation
-    if (answer instanceof Circuit.Refusal) return answer
-    const call = answer as SharedCall
+    const { generation } = this.cell.current
+    const call = super.ask(now, maker) as SharedCall | Circuit.Refusal
+    const { isAlone } = this
+    if (isAlone) this.movedAlone ||= this.cell.current.generation !== generation
+    if (call instanceof Circuit.Refusal) return call
     call.era = this.era
-    if (!this.isAlone && !call.settled && call.generation !== OBSERVED) {
+    if (!isAlone && !call.settled && call.generation !== OBSERVED) {
+      const { exchange, exchange: { happened } } = this
       call.isTold = true
-      this.exchange.looks = true
-      this.tell(call, now)
+      exchange.looks = true
+      happened.admitted(call)
+      this.logged(happened.length, now)
     }
     return call
   }
 
-  override settle(permit: Circuit.Permit, outcome: Outcome.Outcome, now: number): void {
+  override settle(permit: Circuit.Permit, outcome: Outcome.Outcome, readAt: number): void {
     const call = permit as SharedCall
     if (call.settled) return
+    // A success in a circuit that makes nothing of the time comes without it.
+    const now = readAt === 0 ? call.now() : readAt
     if (call.era !== this.era) call.generation = OBSERVED
     if (call.lease !== undefined) {
       this.exchange.probes.push({ id: call.lease, answeredAt: call.answeredAt, outcome, settledAt: now })
@@ -131,10 +137,13 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     const { generation } = this.cell.current
     if (!call.isGiven) super.settle(call, outcome, now)
     else this.comeHome(call, outcome, now)
-    // Opened by a `Trip`: here at once, and for all with the next report.
-    if (!this.isAlone && this.cell.current.generation > generation) this.ahead = this.cell.current.generation
-    if (this.isAlone) this.movedAlone ||= this.cell.current.generation !== generation
-    else if (call.era === this.era && call.isTold) this.told(call, outcome, now)
+    const moved = this.cell.current.generation !== generation
+    if (this.isAlone) this.movedAlone ||= moved
+    else {
+      // Opened by a `Trip`: here at once, and for all with the next report.
+      if (moved) this.ahead = this.cell.current.generation
+      if (call.isTold && call.era === this.era) this.told(call, outcome, now)
+    }
   }
 
   override answer(permit: Circuit.Permit, now: number): void {
@@ -189,20 +198,26 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   // -------------------------------------------------------------------------------------------------------------------
 
   private told(call: SharedCall, outcome: Outcome.Outcome, now: number): void {
-    call.outcome = outcome
-    call.settledAt = now
-    this.tell(call, now)
-    // What may change the state of all is told at once, but not more often than it takes to tell it.
-    if (outcome._tag !== "Success" && outcome._tag !== "Ignored") this.due(this.exchange.doneAt + hurry)
+    const { happened } = this.exchange
+    happened.cameHome(call, outcome, now)
+    this.logged(happened.length, now)
+    // What may change the state of all is told at once.
+    if (outcome._tag !== "Success" && outcome._tag !== "Ignored") this.within(hurry)
   }
 
-  private tell(call: SharedCall, now: number): void {
-    const { happened } = this.exchange
+  private logged(length: number, now: number): void {
+    if (length === 1) this.due(now - this.origin + this.sharing.every)
+    // As many reports as one busy process makes are enough for all: they would be in each other's way.
+    else if (length === 2 * this.sharing.calls) this.within(hurry * this.exchange.members)
+    else if (length === mostTold / 4) this.within(hurry)
     // Whoever is so far behind has nothing to tell that is worth its room.
-    if (happened.length >= mostTold) return this.exchange.forget()
-    happened.push(call)
-    if (happened.length === 1) this.due(now - this.origin + this.sharing.every)
-    else if (happened.length === 2 * this.sharing.calls) this.due(0)
+    else if (length >= mostTold) this.exchange.forget()
+  }
+
+  // So long after the last report, and then at once.
+  private within(millis: number): void {
+    this.spacing = Math.min(this.spacing, millis)
+    if (!this.exchange.isUnderWay) this.due(this.exchange.doneAt + this.spacing)
   }
 
   get bound(): number {
@@ -228,13 +243,14 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   get report(): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (!this.exchange.isUnderWay) return this.exchanged
-      this.isUrgent = true
+      this.spacing = Math.min(this.spacing, hurry)
       return Effect.void
     })
   }
 
   private get exchanged(): Effect.Effect<void> {
     const { ahead } = this
+    this.spacing = Infinity
     return this.exchange.run.pipe(
       Effect.flatMap((againAt) =>
         Effect.withFiberSucceed((fiber) => {
@@ -246,8 +262,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
           }
           this.troubled(undefined)
           const now = monotonic(fiber.getRef(Clock.Clock))
-          if (this.isUrgent) this.due(this.exchange.doneAt + hurry)
-          this.isUrgent = false
+          if (this.spacing < Infinity) this.within(this.spacing)
           if (againAt !== undefined) this.due(againAt)
           if (this.exchange.isAwaited || this.exchange.isAsked) this.due(0)
           else if (this.exchange.happened.length > 0) this.due(now + every)
@@ -321,9 +336,9 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     show(this, fleet, shift, now, this)
   }
 
-  found(now: number): void {
+  found(): void {
     this.exchange.looks = true
-    this.due(Math.max(now - this.origin, this.exchange.doneAt + hurry))
+    this.within(hurry)
   }
 
   tally(now: number): ReturnType<Owner["tally"]> {
@@ -331,41 +346,12 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   }
 
   override command(order: Circuit.Command): Effect.Effect<void> {
-    return Effect.withFiber((fiber) => {
-      const clock = fiber.getRef(Clock.Clock)
-      let carriedOut = nothing
-      const given = this.exchange.orders.give(this.whole(order), monotonic(clock), () => carriedOut())
-      const here = Effect.suspend(() => {
+    return ordered(this, order, (given) =>
+      Effect.suspend(() => {
         // It holds here from now on, and for all when Redis is back.
         this.movedAlone = given.isHere = true
         return super.command(order)
-      })
-      if (this.isAlone) return here
-      return Effect.callback<boolean>((resume) => {
-        carriedOut = () => resume(Effect.succeed(true))
-        this.due(0)
-      }).pipe(
-        Effect.timeoutOrElse({
-          duration: this.sharing.bound,
-          orElse: () =>
-            Effect.sync(() => {
-              this.lose()
-              return false
-            })
-        }),
-        Effect.flatMap((isDone) => {
-          if (!isDone) return here
-          const { _tag: command, by, note } = order
-          const mode = order._tag === "SetMode" ? order.mode : undefined
-          return Effect.sync(() => this.emit({ _tag: "Commanded", at: this.now(clock), command, mode, note, by }))
-        })
-      )
-    })
-  }
-
-  // How long it holds is known from when it was given.
-  private whole(order: Circuit.Command): Circuit.Command {
-    return order._tag === "Trip" ? { openFor: this.rules.tripDuration, ...order } : order
+      }))
   }
 }
 
@@ -376,5 +362,3 @@ const hurry = 20
 
 /** The most that may wait to be told: a second of calls, in a busy process. */
 const mostTold = 200_000
-
-const nothing = (): void => undefined

@@ -8,24 +8,23 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as CallWindow from "../CallWindow.ts"
 import type * as Circuit from "../Circuit.ts"
 import type * as Evidence from "../Evidence.ts"
+import * as Setting from "../internal/Setting.ts"
 import { Mode } from "../Settings.ts"
 import { Rule } from "../Snapshot.ts"
 import { Circuit as TheCircuit, type Mutable, Permit, type State } from "../State.ts"
 import { FleetEvidence } from "./FleetEvidence.ts"
+import { FleetMemory, type Written } from "./FleetMemory.ts"
 
 /** The format of what is written here. Whoever finds another one leaves it alone. */
 export const format = 1
 
-/** A process that reports: when it was last heard, how many of its calls run, and where the oldest of them stands. */
+/** A process that reports: when it was last heard, how many of its calls run, and when the oldest of them began. */
 export interface Member {
   readonly heardAt: number
   readonly running: number
   readonly oldest: number
-  /** How many calls had come home in the fleet when it was last heard. */
-  readonly seen: number
 }
 
 /** The circuit of a fleet, and what it takes to decide for all. */
@@ -53,28 +52,24 @@ export class Lease extends Permit {
 
 /** Writes a circuit down. */
 export const write = ({ circuit, epoch, members, mode, orders, suspectedAt }: Fleet): string =>
-  JSON.stringify(
-    {
-      epoch,
-      suspectedAt,
-      members: [...members].map(([id, { heardAt, oldest, running, seen }]) => [id, heardAt, running, oldest, seen]),
-      state: stateData(circuit.cell.current),
-      mode,
-      orders: orders.length > 0 ? orders : undefined,
-      counts: circuit.counts,
-      lastFailure: circuit.lastFailure,
-      openings: circuit.openings,
-      lastOpenFor: circuit.lastOpenFor,
-      hintUntil: circuit.hintUntil,
-      gateUntil: circuit.gateUntil,
-      gateSince: circuit.gateSince,
-      gateCause: circuit.gateCause,
-      madeAt: circuit.madeAt,
-      downFor: circuit.downFor
-    },
-    // What an error says may be of any length.
-    (key, value: unknown) => key === "message" && typeof value === "string" ? value.slice(0, longestMessage) : value
-  )
+  JSON.stringify({
+    epoch,
+    suspectedAt,
+    members: [...members].map(([id, { heardAt, oldest, running }]) => [id, heardAt, running, oldest]),
+    state: stateData(circuit.cell.current),
+    mode,
+    orders: orders.length > 0 ? orders : undefined,
+    counts: circuit.counts,
+    lastFailure: failureData(circuit.lastFailure),
+    openings: circuit.openings,
+    lastOpenFor: circuit.lastOpenFor,
+    hintUntil: circuit.hintUntil,
+    gateUntil: circuit.gateUntil,
+    gateSince: circuit.gateSince,
+    gateCause: causeData(circuit.gateCause),
+    madeAt: circuit.madeAt,
+    downFor: circuit.downFor
+  })
 
 /** Reads a circuit, for a process that runs in the `ownMode` where nobody ordered another; `undefined` where it is none. */
 export const read = (
@@ -88,6 +83,7 @@ export const read = (
   const { epoch, members, mode, orders = [], state, suspectedAt, ...data } = parsed.success
   const circuit = new TheCircuit(rules, data.madeAt, mode ?? ownMode) as Mutable
   Object.assign(circuit, data, {
+    lastOpenFor: data.lastOpenFor ?? Infinity,
     hintUntil: data.hintUntil ?? -Infinity,
     gateUntil: data.gateUntil ?? -Infinity,
     counts: { ...data.counts }
@@ -104,23 +100,28 @@ export const read = (
     mode,
     suspectedAt,
     orders,
-    members: new Map(
-      members.map(([id, heardAt, running, oldest, seen]) => [id, {
-        heardAt,
-        running,
-        oldest: oldest ?? Infinity,
-        seen
-      }])
-    )
+    members: new Map(members.map(([id, heardAt, running, at]) => [id, { heardAt, running, oldest: at ?? Infinity }]))
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-const longestMessage = 500
-const { Finite: finite } = Schema
-const whole = finite.check(Schema.makeFilter((n) => Number.isSafeInteger(n) && n >= 0))
-const maybe = Schema.optional
+// What errors and people say may be of any length.
+const brief = (said: string | undefined): string | undefined => said?.slice(0, 500)
+
+// What is added to such a number stays whole.
+const isInteger = (n: unknown): boolean => Number.isInteger(n) && Math.abs(n as number) < 2 ** 52
+const isWhole = (n: unknown): boolean => isInteger(n) && (n as number) >= 0
+const isEndless = (n: unknown): boolean => n === null || Number.isFinite(n)
+
+const { Finite: finite, optional: maybe } = Schema
+const whole = finite.check(Schema.makeFilter(isWhole))
+
+// Long lists are looked through at once: a Schema of each element takes several times as long.
+const listOf = <A>(what: string, holds: (one: unknown) => boolean): Schema.Codec<ReadonlyArray<A>, unknown> =>
+  Setting.setting<ReadonlyArray<A>>(`a list of ${what}`, (all) => Array.isArray(all) && all.every(holds))
+const row = (...fields: ReadonlyArray<(one: unknown) => boolean>) => (one: unknown): boolean =>
+  Array.isArray(one) && one.length === fields.length && fields.every((holds, i) => holds(one[i]))
 
 // Where there is none, JSON has null for what is infinite.
 const endless = Schema.NullOr(finite)
@@ -136,39 +137,37 @@ const Cause = Schema.Struct({
   by: maybe(Schema.String)
 })
 
-const Memory = Schema.Struct({
-  oldest: whole,
-  index: Schema.Int,
-  first: endless,
-  /** Runs of like cells: how many, with how many calls, how many of them bad. */
-  runs: maybe(Schema.Array(Schema.Tuple([whole, whole, whole]))),
-  times: Schema.Array(Schema.Tuple([whole, finite]))
-})
-
-const Block = Schema.Tuple([whole, finite, whole, whole, whole, endless])
+const isName = (one: unknown): boolean => typeof one === "string"
+const isBlock = row(isWhole, Number.isFinite, isWhole, isWhole, isWhole, isEndless)
+type BlockData = readonly [
+  id: number,
+  since: number,
+  calls: number,
+  ignored: number,
+  bad: number,
+  least: number | null
+]
+type MemberData = readonly [id: string, heardAt: number, running: number, oldest: number | null]
 
 const Gathered = Schema.Struct({
   slow: whole,
   streak: whole,
   admitted: whole,
-  home: whole,
+  newestAt: finite,
   reached: Schema.Int,
   reachedAt: endless,
-  failedAt: Schema.Array(finite),
+  failedAt: listOf<number>("times", Number.isFinite),
   succeededAt: endless,
   row: maybe(Schema.Struct({ from: finite, to: finite, limit: whole })),
-  memories: Schema.Array(Memory),
-  blocks: Schema.Array(Schema.Tuple([whole, Schema.Array(Block)])),
-  turnsAt: endless,
-  turnsWhen: endless,
-  turnedAt: finite,
+  memories: listOf<Written>("memories", (one) => Array.isArray(one) && one.length >= 2 && one.every(isInteger)),
+  blocks: listOf<ReadonlyArray<BlockData>>("blocks", (one) => Array.isArray(one) && one.every(isBlock)),
   /** The windows that this was gathered for. */
   shape: Schema.String
 })
 
 const period = { generation: whole, since: finite }
 const Closed = Schema.TaggedStruct("Closed", { ...period, evidence: maybe(Gathered) })
-const Open = Schema.TaggedStruct("Open", { ...period, cause: Cause, until: finite })
+const Open = Schema.TaggedStruct("Open", { ...period, cause: Cause, until: endless })
 const Probing = Schema.TaggedStruct("Probing", {
   ...period,
   cause: Cause,
@@ -197,10 +196,10 @@ const State = Schema.Union([Closed, Open, Probing, Ramping, Isolated])
 const Circuit_ = Schema.Struct({
   epoch: Schema.String,
   suspectedAt: maybe(finite),
-  members: Schema.Array(Schema.Tuple([Schema.String, finite, whole, endless, whole])),
+  members: listOf<MemberData>("members", row(isName, Number.isFinite, isWhole, isEndless)),
   state: State,
   mode: maybe(Mode),
-  orders: maybe(Schema.Array(Schema.String)),
+  orders: maybe(listOf<string>("names", isName)),
   counts: Schema.Struct({
     successes: whole,
     failures: whole,
@@ -213,7 +212,7 @@ const Circuit_ = Schema.Struct({
   }),
   lastFailure: maybe(Failure),
   openings: whole,
-  lastOpenFor: finite,
+  lastOpenFor: endless,
   hintUntil: endless,
   gateUntil: endless,
   gateSince: finite,
@@ -226,9 +225,15 @@ const parse = Schema.decodeUnknownResult(Schema.fromJsonString(Circuit_))
 
 type Read<S extends Schema.Constraint> = S["Type"]
 
+const failureData = (failure: Circuit.LastFailure | undefined): Circuit.LastFailure | undefined =>
+  failure && { at: failure.at, kind: brief(failure.kind), message: brief(failure.message) }
+
+const causeData = (cause: Circuit.Cause | undefined): Circuit.Cause | undefined =>
+  cause && { ...cause, failure: failureData(cause.failure), note: brief(cause.note), by: brief(cause.by) }
+
 const stateData = (state: State): unknown => {
   const { _tag, cause, generation, since } = state
-  const same = { generation, since, cause }
+  const same = { generation, since, cause: causeData(cause) }
   switch (_tag) {
     case "Closed":
       return { _tag, ...same, evidence: gathered(state.evidence) }
@@ -249,7 +254,7 @@ const stateData = (state: State): unknown => {
           running: running.map((probe) => [(probe as Lease).id, probe.startedAt, probe.answeredAt ?? null])
         }
       }
-      return { ...state, _tag: state.stage, evidence: gathered(state.evidence) }
+      return { ...state, ...same, _tag: state.stage, evidence: gathered(state.evidence) }
   }
 }
 
@@ -261,7 +266,7 @@ const stateOf = (data: Read<typeof State>, rules: Circuit.Rules, now: number): S
         ? { _tag: data._tag, generation, since }
         : { _tag: data._tag, generation, since, evidence: evidenceOf(data.evidence, rules.plan, now) }
     case "Open":
-      return data
+      return { ...data, until: data.until ?? Infinity }
     case "Isolated": {
       const interrupted = stateOf(data.interrupted, rules, now)
       return interrupted === undefined || interrupted._tag === "Isolated"
@@ -290,125 +295,57 @@ const shapeOf = ({ rules }: Evidence.Plan): string =>
 
 const gathered = (evidence: Evidence.Evidence | undefined): Read<typeof Gathered> | undefined => {
   if (!(evidence instanceof FleetEvidence)) return undefined
-  const { admitted, failedAt, home, kept, memories, plan, reached, reachedAt, slow, streak, succeededAt } = evidence
+  const { admitted, failedAt, kept, memories, newestAt, plan, reached, reachedAt, slow, streak, succeededAt } = evidence
   return {
     slow,
     streak,
     admitted,
-    home,
+    newestAt,
     reached,
     reachedAt,
     failedAt,
     succeededAt,
     row: evidence.row,
-    memories: memories.map(memoryData),
-    blocks: kept.map(({ blocks, from }) => [
-      from,
-      blocks.map(({ bad, calls, first, ignored, least, since }) => [first, since, calls, ignored, bad, least])
-    ]),
-    turnsAt: evidence.turnsAt,
-    turnsWhen: evidence.turnsWhen,
-    turnedAt: evidence.turnedAt,
+    memories: memories.map((memory) => (memory as FleetMemory).written()),
+    blocks: kept.map((blocks) =>
+      blocks.map(({ bad, calls, id, ignored, least, since }) => [id, since, calls, ignored, bad, least])
+    ),
     shape: shapeOf(plan)
   }
 }
 
 const evidenceOf = (data: Read<typeof Gathered>, plan: Evidence.Plan, now: number): FleetEvidence => {
-  const evidence = new FleetEvidence(plan, now)
-  const { failedAt, home } = data
-  // Under other rules only the streak means the same.
-  Object.assign(evidence, {
-    home,
+  const { admitted, failedAt, newestAt, reached, reachedAt, streak, succeededAt } = data
+  const ids = data.blocks.flatMap((blocks) => blocks.map(([id]) => id))
+  const evidence = Object.assign(new FleetEvidence(plan, now, admitted, Math.max(...ids, 0) + 1), {
+    newestAt,
+    reached,
+    reachedAt: reachedAt ?? -Infinity,
     failedAt: [...failedAt],
     row: data.row,
-    streak: Math.max(data.streak, failedAt.length),
-    succeededAt: data.succeededAt ?? -Infinity
+    streak: Math.max(streak, failedAt.length),
+    succeededAt: succeededAt ?? -Infinity
   })
-  const memories = plan.rules.map((rule, i) => memoryOf(data.memories[i], rule.window, now))
-  const isWhole = memories.every((memory) => memory !== undefined) && data.blocks.length === plan.rules.length &&
-    data.blocks.every(([, blocks]) => blocks.length >= 2)
-  if (data.shape !== shapeOf(plan) || !isWhole) return evidence
-  const kept = data.blocks.map(([from, blocks]) => ({
-    from,
-    blocks: blocks.map(([first, since, calls, ignored, bad, least]) => ({
-      first,
-      since,
-      calls,
-      ignored,
-      bad,
-      least: least ?? Infinity
-    }))
-  }))
+  const memories = plan.rules.map(({ window }, i) => {
+    const written = data.memories[i]
+    return written && FleetMemory.read(written, window, now)
+  })
+  // Under other rules only the streak means the same.
+  if (data.shape !== shapeOf(plan) || memories.includes(undefined)) return evidence
+  if (data.blocks.length !== plan.rules.length || data.blocks.some((blocks) => blocks.length < 2)) return evidence
   return Object.assign(evidence, {
     slow: data.slow,
-    admitted: data.admitted,
-    reached: data.reached,
-    reachedAt: data.reachedAt ?? -Infinity,
     memories,
-    kept,
-    blocks: kept.flatMap(({ blocks }) => blocks.slice(-2)),
-    turnsAt: data.turnsAt ?? Infinity,
-    turnsWhen: data.turnsWhen ?? Infinity,
-    turnedAt: data.turnedAt
+    kept: data.blocks.map((blocks) =>
+      blocks.map(([id, since, calls, ignored, bad, least]) => ({
+        id,
+        first: 0,
+        since,
+        calls,
+        ignored,
+        bad,
+        least: least ?? Infinity
+      }))
+    )
   })
-}
-
-const memoryData = ({ cells, first, index, oldest, size, times, within }: CallWindow.Memory): Read<typeof Memory> => {
-  const at = (cell: number) => cell % size
-  const all = Array.from({ length: Math.max(index - oldest + 1, 0) }, (_, i) => at(oldest + i))
-  return {
-    oldest,
-    index,
-    first,
-    runs: cells && runsOf(all, (place): [number, number] => [cells[place]!, cells[place + size]!]),
-    times: within < Infinity ? runsOf(all, (place): [number] => [times[place]!]) : []
-  }
-}
-
-const memoryOf = (
-  data: Read<typeof Memory> | undefined,
-  window: CallWindow.CallWindow,
-  now: number
-): CallWindow.Memory | undefined => {
-  const memory = new CallWindow.Memory(window, now)
-  const { size, within } = memory
-  if (data === undefined) return undefined
-  const { index, oldest, runs, times } = data
-  const room = index - oldest + 1
-  const length = (all: ReadonlyArray<readonly [number, ...Array<unknown>]>) => all.reduce((sum, [n]) => sum + n, 0)
-  if (room < 0 || room > size) return undefined
-  if (runs !== undefined && length(runs) !== room || within < Infinity && length(times) !== room) return undefined
-  Object.assign(memory, { index, oldest, first: data.first ?? memory.first })
-  if (runs === undefined) {
-    // Only calls that bear no time are counted without cells.
-    if (!CallWindow.isTimed(window)) memory.calls = room
-    return memory
-  }
-  const cells = memory.cells = new Uint32Array(2 * size)
-  let cell = oldest
-  for (const [n, calls, bad] of runs) {
-    for (const end = cell + n; cell < end; cell++) {
-      cells[cell % size] = calls
-      cells[cell % size + size] = bad
-    }
-    memory.calls += n * calls
-    memory.bad += n * bad
-  }
-  cell = oldest
-  for (const [n, time] of times) for (const end = cell + n; cell < end; cell++) memory.times[cell % size] = time
-  return memory
-}
-
-const runsOf = <A extends ReadonlyArray<number>>(
-  places: ReadonlyArray<number>,
-  read: (place: number) => A
-): Array<[number, ...A]> => {
-  const runs: Array<[number, ...A]> = []
-  for (const place of places) {
-    const value = read(place)
-    const last = runs.at(-1)
-    if (last !== undefined && value.every((one, i) => one === last[i + 1])) last[0]++
-    else runs.push([1, ...value])
-  }
-  return runs
 }

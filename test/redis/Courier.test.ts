@@ -4,6 +4,7 @@ import { Breaker, BreakerMap } from "effect-breaker"
 import { SharedBreaker } from "effect-breaker/redis"
 import { Redis } from "effect/persistence"
 import { TestClock } from "effect/testing"
+import { makeProxy, type Proxy } from "./detour.ts"
 import {
   answerOf,
   countOf,
@@ -18,8 +19,7 @@ import {
   storeOf,
   until,
   untilStore
-} from "./fleet.ts"
-import { makeProxy, type Proxy } from "./proxy.ts"
+} from "./members.ts"
 import { makeServer, type Server, withRedis } from "./server.ts"
 
 interface There {

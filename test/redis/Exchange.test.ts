@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
+import { makeProxy } from "./detour.ts"
 import {
   answerOf,
   eventually,
@@ -13,8 +14,7 @@ import {
   storeOf,
   until,
   untilStore
-} from "./fleet.ts"
-import { makeProxy } from "./proxy.ts"
+} from "./members.ts"
 import { makeServer, type Server, withRedis } from "./server.ts"
 
 const transitions = (member: Member) => happened(member).filter((one) => one.includes("→"))

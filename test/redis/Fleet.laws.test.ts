@@ -27,7 +27,6 @@ const member = (settings: Circuit.Options, startsAt: number) => {
   let drawn = 0
   let text = Stored.write(Fleet.make(rules, startsAt, "epoch", "enforce"))
   let running: Array<Mutable<Fleet.Told>> = []
-  const carry: Array<number> = []
   const transitions: Array<Circuit.Transition> = []
   let asked = 0
 
@@ -48,7 +47,6 @@ const member = (settings: Circuit.Options, startsAt: number) => {
       probes: [],
       orders: [],
       asks: [],
-      carry,
       ...part
     }
     const out = Fleet.apply(fleet, { ...all, running: known }, pace)

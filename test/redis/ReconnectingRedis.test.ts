@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Logger, Queue, Schedule } from "effect"
 import { ReconnectingRedis } from "effect-breaker/redis"
 import { Redis } from "effect/persistence"
-import { makeProxy } from "./proxy.ts"
+import { makeProxy } from "./detour.ts"
 import { makeServer, withRedis } from "./server.ts"
 
 const connected = (options: Parameters<typeof NodeRedis.layer>[0]) =>

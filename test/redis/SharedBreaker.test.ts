@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Layer, Schedule } from "effect"
+import { Context, Duration, Effect, Fiber, Latch, Layer, Schedule } from "effect"
 import { Breaker, BreakerMap, Outcome, TripPolicy, withBreaker } from "effect-breaker"
 import { SharedBreaker } from "effect-breaker/redis"
 import * as Registry from "../../src/Registry.ts"
@@ -64,6 +64,30 @@ describe.runIf(withRedis)("SharedBreaker", () => {
       const layer = SharedBreaker.layer({ name: "openai" }).pipe(Layer.provide(clientOf(server)))
       const refused = yield* Effect.provide(call, layer)
       assert.strictEqual(refused.reason, "Open")
+    }).pipe(Effect.scoped))
+
+  it.live("counts a call that runs while its process finds that another has begun the circuit", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const options = { tripPolicy: TripPolicy.consecutive(2), batch: { every: "20 millis" } } as const
+      // Both look before either writes.
+      const all = [yield* processOf(server, options), yield* processOf(server, options)]
+      const failing = yield* Latch.make()
+      const calls = yield* Effect.forEach(
+        all,
+        (breaker) => Effect.forkChild(Effect.exit(breaker.execute(Effect.andThen(failing.await, Effect.fail("529")))))
+      )
+      const members = server.send("HGET", "effect-breaker:circuit:openai", "text").pipe(
+        Effect.map((text) =>
+          text.startsWith("{") ? (JSON.parse(text) as { members: ReadonlyArray<unknown> }).members.length : 0
+        )
+      )
+      yield* Effect.filterOrFail(members, (length) => length === 2, (length) => `${length} told`).pipe(
+        Effect.retry({ schedule: Schedule.spaced("2 millis"), times: 1500 })
+      )
+      yield* failing.open
+      yield* Effect.forEach(calls, Fiber.join)
+      yield* Effect.forEach(all, (breaker) => until(breaker, "Open"))
     }).pipe(Effect.scoped))
 
   it.live("gives leave to as many probes as all processes together may make (rule 23)", () =>

@@ -14,7 +14,7 @@ import {
   storeOf,
   until,
   untilStore
-} from "./fleet.ts"
+} from "./members.ts"
 import { makeServer, type Server, withRedis } from "./server.ts"
 
 /** What somebody else put where the circuit should be. */

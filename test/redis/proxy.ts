@@ -1,72 +1,86 @@
 /**
- * A TCP proxy before a Redis: it delays, swallows, cuts, refuses, and leads elsewhere.
+ * A stretch of network between some processes and Redis that a test can make slow, cut, or drop what it carries.
  */
-import { Effect } from "effect"
-import net, { type AddressInfo, type Socket } from "node:net"
+import { Effect, type Scope } from "effect"
+import net, { type AddressInfo } from "node:net"
 
-/** What a test does to the way between a client and its server. */
+/**
+ * What becomes of what is sent:
+ *
+ * - `pass` after `delay` milliseconds each way (default none);
+ * - `drop`: connections stay, and nothing arrives; in one direction only with `toward`;
+ * - `cut`: connections are broken off, and new ones too.
+ */
+export type Weather =
+  | { readonly _tag: "pass"; readonly delay?: number | undefined }
+  | { readonly _tag: "drop"; readonly toward?: "redis" | "client" | undefined }
+  | { readonly _tag: "cut" }
+
 export interface Proxy {
-  readonly port: number
   readonly url: string
-  /** How long each answer is held back, in milliseconds. */
-  delay: number
-  /** What is swallowed: the connections stay, and nobody answers. */
-  swallows: "nothing" | "all" | "answers"
-  /** The port that new connections lead to. */
-  target: number
-  /** Cuts every connection. */
-  readonly cut: Effect.Effect<void>
-  /** How many connections there are. */
-  readonly connections: () => number
+  readonly weather: () => Weather
+  /** From now on. What was dropped before is lost: a connection that something is missing from is broken off. */
+  readonly change: (weather: Weather) => void
+  /** How many bytes never arrived. */
+  readonly dropped: () => number
 }
 
-/** Makes a proxy that is gone when the scope closes. */
-export const makeProxy = (target: number) =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.promise(() =>
-        new Promise<Proxy & { readonly close: () => void }>((resolve) => {
-          const sockets = new Set<Socket>()
-          const join = (from: Socket, to: Socket, isAnswer: boolean) => {
-            sockets.add(from)
-            from.on("data", (data) => {
-              if (proxy.swallows === "all" || (isAnswer && proxy.swallows === "answers")) return
-              if (isAnswer && proxy.delay > 0) setTimeout(() => to.write(data), proxy.delay)
-              else to.write(data)
-            })
-            from.on("error", () => undefined)
-            from.on("close", () => {
-              sockets.delete(from)
-              to.destroy()
+export const makeProxy = (port: number): Effect.Effect<Proxy, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.promise(() =>
+      new Promise<Proxy & { readonly close: () => void }>((resolve) => {
+        let weather: Weather = { _tag: "pass" }
+        let dropped = 0
+        const pairs = new Set<() => void>()
+        const torn = new Set<() => void>()
+        const server = net.createServer((client) => {
+          if (weather._tag === "cut") return client.destroy()
+          const redis = net.connect(port, "127.0.0.1")
+          const breakOff = () => {
+            pairs.delete(breakOff)
+            torn.delete(breakOff)
+            client.destroy()
+            redis.destroy()
+          }
+          pairs.add(breakOff)
+          const carry = (from: net.Socket, to: net.Socket, toward: "redis" | "client") => {
+            // One after the other: what is sent later must not arrive before.
+            const underWay: Array<readonly [at: number, data: Buffer]> = []
+            const arrive = () => {
+              const now = performance.now()
+              while (underWay.length > 0 && underWay[0]![0] <= now) to.write(underWay.shift()![1])
+              if (underWay.length > 0) setTimeout(arrive, Math.max(underWay[0]![0] - now, 1))
+            }
+            from.setNoDelay(true).on("error", breakOff).on("close", breakOff).on("data", (data: Buffer) => {
+              if (weather._tag === "drop" && (weather.toward ?? toward) === toward) {
+                dropped += data.length
+                torn.add(breakOff)
+                return
+              }
+              const delay = weather._tag === "pass" ? weather.delay ?? 0 : 0
+              if (delay === 0 && underWay.length === 0) return void to.write(data)
+              underWay.push([performance.now() + delay, data])
+              if (underWay.length === 1) arrive()
             })
           }
-          const server = net.createServer((client) => {
-            const there = net.connect(proxy.target, "127.0.0.1")
-            join(client, there, false)
-            join(there, client, true)
-          }).listen(0, "127.0.0.1", () => {
-            const { port } = server.address() as AddressInfo
-            resolve(Object.assign(proxy, { port, url: `redis://127.0.0.1:${port}` }))
-          })
-          const cut = () => {
-            for (const socket of sockets) socket.destroy()
-          }
-          const proxy = {
-            port: 0,
-            url: "",
-            delay: 0,
-            swallows: "nothing" as Proxy["swallows"],
-            target,
-            cut: Effect.sync(cut),
-            connections: () => sockets.size / 2,
+          carry(client, redis, "redis")
+          carry(redis, client, "client")
+        })
+        server.listen(0, "127.0.0.1", () =>
+          resolve({
+            url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
+            weather: () => weather,
+            dropped: () => dropped,
+            change: (next) => {
+              weather = next
+              for (const breakOff of weather._tag === "cut" ? pairs : weather._tag === "pass" ? torn : []) breakOff()
+            },
             close: () => {
-              cut()
+              for (const breakOff of pairs) breakOff()
               server.close()
             }
-          }
-        })
-      ),
-      ({ close }) => Effect.sync(close)
+          }))
+      })
     ),
-    (proxy): Proxy => proxy
+    (proxy) => Effect.sync(proxy.close)
   )

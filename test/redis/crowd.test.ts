@@ -1,0 +1,73 @@
+/** Many processes that have something to tell at the same moment. */
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Fiber, Layer, Schedule } from "effect"
+import { Breaker, TripPolicy } from "effect-breaker"
+import { SharedBreaker } from "effect-breaker/redis"
+import * as Registry from "../../src/Registry.ts"
+import { clientOf, makeServer, type Server, withRedis } from "./server.ts"
+
+const size = 40
+
+/** As many breakers as processes would have: each with its own client and its own registry. */
+const crowdOn = (server: Server, options: Partial<SharedBreaker.Options>) =>
+  Effect.all(
+    Array.from({ length: size }, () =>
+      Effect.gen(function*() {
+        const registry = new Registry.Registry()
+        const lost: Array<string> = []
+        registry.current = new Set([(event) => {
+          if (event._tag === "StoreLost") lost.push(event.why)
+        }])
+        const context = yield* Layer.build(
+          Layer.fresh(SharedBreaker.layer({ name: "openai", bound: "5 seconds", grace: "5 seconds", ...options })).pipe(
+            Layer.provide(clientOf(server)),
+            Layer.provide(Layer.succeed(Registry.Current, registry))
+          )
+        )
+        return { breaker: Context.get(context, Breaker.Breaker), lost }
+      })),
+    { concurrency: "unbounded" }
+  )
+
+const until = (breaker: Breaker.Breaker, state: Breaker.State["_tag"]) =>
+  Effect.filterOrFail(breaker.state, ({ _tag }) => _tag === state, ({ _tag }) => `still ${_tag}`).pipe(
+    Effect.retry({ schedule: Schedule.spaced("5 millis"), times: 2000 })
+  )
+
+const fail = (breaker: Breaker.Breaker) => Effect.ignore(breaker.execute(Effect.fail("529")))
+
+describe.runIf(withRedis)("a crowd of processes", () => {
+  it.live("that asks at once gets one answer each, and nobody takes Redis for lost (rule 23)", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const crowd = yield* crowdOn(server, {})
+      yield* crowd[0]!.breaker.trip({ openFor: "1 second" })
+      yield* Effect.forEach(crowd, ({ breaker }) => until(breaker, "Open"), { concurrency: "unbounded" })
+      yield* Effect.sleep("1 second")
+      let running = 0
+      const probe = Effect.andThen(Effect.sync(() => running++), Effect.never)
+      const asks = yield* Effect.forEach(crowd, ({ breaker }) => Effect.forkScoped(Effect.flip(breaker.execute(probe))))
+      const refused = Effect.forEach(asks, (ask) => Effect.timeoutOption(Fiber.join(ask), "10 seconds"), {
+        concurrency: "unbounded"
+      })
+      yield* Effect.raceFirst(
+        refused,
+        Effect.suspend(() => {
+          const over = asks.filter((ask) => ask.pollUnsafe() !== undefined).length
+          return over === size - 1 ? Effect.void : Effect.fail(over)
+        }).pipe(Effect.retry(Schedule.spaced("5 millis")))
+      )
+      assert.strictEqual(running, 1)
+      assert.deepStrictEqual(crowd.flatMap(({ lost }) => lost), [])
+    }).pipe(Effect.scoped))
+
+  it.live("that fails at once is counted to the last failure", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const crowd = yield* crowdOn(server, { tripPolicy: TripPolicy.consecutive(size) })
+      yield* Effect.forEach(crowd, ({ breaker }) => fail(breaker), { concurrency: "unbounded" })
+      const opened = yield* Effect.forEach(crowd, ({ breaker }) => until(breaker, "Open"), { concurrency: "unbounded" })
+      assert.deepStrictEqual(opened.map(({ generation }) => generation), crowd.map(() => 1))
+      assert.deepStrictEqual(crowd.flatMap(({ lost }) => lost), [])
+    }).pipe(Effect.scoped))
+})
