@@ -24,12 +24,16 @@ export interface Member {
 }
 
 /** A breaker as another process would have it. */
-export const memberOf = (at: { readonly url: string }, options: Partial<SharedBreaker.Options> = {}) =>
+export const memberOf = (
+  at: { readonly url: string },
+  options: Partial<SharedBreaker.Options> = {},
+  registry = new Registry.Registry()
+) =>
   Effect.gen(function*() {
     const all = { name: "openai", tripPolicy: TripPolicy.consecutive(3), ...patient, ...options }
     const layer = Layer.fresh(SharedBreaker.layer(all)).pipe(
       Layer.provide(redisOf(at)),
-      Layer.provide(Layer.succeed(Registry.Current, new Registry.Registry()))
+      Layer.provide(Layer.succeed(Registry.Current, registry))
     )
     return yield* listening(Context.get(yield* Layer.build(layer), Breaker.Breaker))
   })
