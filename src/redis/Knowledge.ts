@@ -1,13 +1,16 @@
 /**
  * What a process knows to be kept of one circuit, and what it goes on from where it finds something else there.
  *
+ * Redis is right while it still has what the process last saw there: what moved here alone is forgotten. Where it has not
+ * (it is empty, or behind), the later change of state holds: so a circuit that has recovered is not opened again by somebody
+ * who slept through it, and one that broke is not closed by somebody who never noticed.
+ *
  * @since 0.1.0
  */
 import type * as Circuit from "../Circuit.ts"
-import type { State } from "../State.ts"
 import * as Fleet from "./Fleet.ts"
 import { FleetEvidence } from "./FleetEvidence.ts"
-import { stateAt } from "./Mirror.ts"
+import { causeAt, failureAt, stateAt } from "./Mirror.ts"
 import { type Kept, type Store, StoreError } from "./Store.ts"
 import * as Stored from "./Stored.ts"
 
@@ -19,16 +22,23 @@ export interface Party {
   readonly mode: Circuit.Mode
   /** What makes a monotonic time one of its own. */
   readonly origin: number
+  /** The orders that were carried out here, and of which the fleet may not know yet. */
+  readonly ordered: () => ReadonlyArray<string>
   /** Another state of affairs is known. `shift` makes a time of the fleet one of the process. */
   show(fleet: Circuit.Circuit, shift: number, now: number): void
 }
 
 /** What is known to be kept. */
 export interface Known extends Kept {
+  /** The name of its history, and how many changes that has had. */
   readonly epoch: string
   readonly count: number
-  /** This process knows it, and whoever reads Redis does not. */
-  readonly isLater: boolean
+  /** The state that it tells of, and since when. */
+  readonly tag: Circuit.State["_tag"]
+  readonly generation: number
+  readonly since: number
+  /** This process knows better than what is kept: the text is yet to be written. */
+  readonly isOwn: boolean
   /** As read from the text, if nothing has changed it since. */
   fleet: Stored.Fleet | undefined
 }
@@ -42,10 +52,45 @@ export class Knowledge {
     this.store = store
   }
 
-  /** Reads what is known, unless that was done. */
+  /** Reads what is known, unless that was done. Whoever asks may change it. */
   fleetOf(known: Known, now: number): Stored.Fleet {
+    const fleet = known.fleet ?? this.read(known.text, now)
+    known.fleet = undefined
+    return fleet
+  }
+
+  /** A text as it is found. */
+  foundBy(found: Kept, now: number): Known {
+    const fleet = this.read(found.text, now)
+    return { ...found, ...partsOf(found.version), ...stateOf(fleet), isOwn: false, fleet }
+  }
+
+  /** What to go on from, given what was known and what is found. */
+  reconciled(last: Known | undefined, found: Kept, now: number): Known {
+    // What was never written nobody can have lost.
+    const known = last?.version === "" ? undefined : last
+    if (found.text === "") {
+      return known === undefined && this.isUntouched ? this.begun(now) : this.own(found, 0, now)
+    }
+    const theirs = this.foundBy(found, now)
+    if (known === undefined || isAfter(theirs, known)) return theirs
+    const { _tag, generation, since } = this.party.circuit.cell.current
+    const apart = _tag === theirs.tag ? aMoment : 0
+    // Of what was begun anew, and has not changed since, nobody knows anything.
+    const isLater = generation > 0 && (theirs.generation === 0 || since + this.shift > theirs.since + apart)
+    return isLater ? this.own(found, theirs.generation + 1, now) : theirs
+  }
+
+  /** Whether there is nothing about the circuit that another process, or the next one, had to know. */
+  get isUntouched(): boolean {
+    const { circuit: { cell: { current }, gateUntil, mode, openings }, mode: own } = this.party
+    return current._tag === "Closed" && current.generation === 0 && mode === own && openings === 0 &&
+      gateUntil === -Infinity
+  }
+
+  private read(text: string, now: number): Stored.Fleet {
     const { circuit: mirror, mode, name } = this.party
-    const fleet = known.fleet ?? Stored.read(known.text, mirror.rules, now, mode)
+    const fleet = Stored.read(text, mirror.rules, now, mode)
     if (fleet === undefined) {
       const message = `What Redis keeps of the circuit ${JSON.stringify(name)} cannot be read`
       throw new StoreError({ message, isOfOne: true })
@@ -54,64 +99,35 @@ export class Knowledge {
     return fleet
   }
 
-  /**
-   * What to go on from, given what was known and what is found. Where Redis has lost what this process knew, the later
-   * change of state holds: so a circuit that has recovered is not opened again, and one that broke is not closed.
-   */
-  reconciled(last: Known | undefined, found: Kept, now: number): Known {
-    // What was never written nobody can have lost.
-    const known = last?.version === "" && !last.isLater ? undefined : last
-    const { count, epoch } = partsOf(found.version)
-    const theirs: Known = { ...found, count, epoch, isLater: false, fleet: undefined }
-    if (found.text === "") {
-      return known === undefined ? this.begun(now) : this.own({ ...found, count: 0 }, this.latest(known, now), 0, now)
-    }
-    if (known === undefined || (known.epoch === epoch && count >= known.count)) return theirs
-    const { current } = this.fleetOf(theirs, now).circuit.cell
-    const latest = this.latest(known, now)
-    return latest.since > current.since ? this.own({ ...found, count }, latest, current.generation + 1, now) : theirs
-  }
-
-  // The state that the circuit of this process is in, at the time of the fleet: to the digit as it was written, unless the
-  // process moved alone. Told by their own clocks, no two that know the same would agree on what is later.
-  private latest(known: Known, now: number): State {
-    const { current } = this.party.circuit.cell
-    const written = this.fleetOf(known, now).circuit.cell.current
-    const isSame = written.generation === current.generation && written._tag === current._tag
-    const evidence = (since: number) => new FleetEvidence(this.party.circuit.rules.plan, since)
-    return isSame ? stateAt(written, 0, evidence) : stateAt(current, this.shift, evidence)
-  }
-
   private begun(now: number): Known {
     const { circuit: mirror, mode } = this.party
-    const epoch = crypto.randomUUID()
-    const fleet = Fleet.make(mirror.rules, now, epoch, mode)
-    return { version: "", text: Stored.write(fleet), count: 0, epoch, isLater: false, fleet }
+    return written(Fleet.make(mirror.rules, now, crypto.randomUUID(), mode), "", false)
   }
 
   // The state that this process knows, at the beginning of a new history.
-  private own(
-    { count, version }: { readonly version: string; readonly count: number },
-    latest: State,
-    least: number,
-    now: number
-  ): Known {
-    const { shift, party: { circuit: mirror, mode } } = this
-    const begun = this.begun(now)
-    const fleet = begun.fleet!
+  private own({ version }: Kept, least: number, now: number): Known {
+    const { shift, party: { circuit: mirror, mode, ordered } } = this
+    const fleet = Fleet.make(mirror.rules, now, crypto.randomUUID(), mode)
+    const { current } = mirror.cell
+    const generation = Math.max(current.generation, least)
+    const state = stateAt({ ...current, generation }, shift, (since) => new FleetEvidence(mirror.rules.plan, since))
     const { gateCause, gateSince, gateUntil, hintUntil, lastFailure, lastOpenFor, openings } = mirror
     Object.assign(fleet.circuit, {
       openings,
       lastOpenFor,
-      lastFailure,
-      gateCause,
+      lastFailure: lastFailure && failureAt(lastFailure, shift),
+      gateCause: gateCause && causeAt(gateCause, shift),
       gateSince: gateSince + shift,
       gateUntil: gateUntil + shift,
       hintUntil: hintUntil + shift
     })
     fleet.mode = mirror.mode === mode ? undefined : mirror.mode
-    fleet.circuit.cell.current = { ...latest, generation: Math.max(latest.generation, least) }
-    return { ...begun, version, count, isLater: true, text: Stored.write(fleet) }
+    // Probes of this process alone have no name that the fleet could settle them by.
+    fleet.circuit.cell.current = state._tag === "HalfOpen" && state.stage === "Probing"
+      ? { ...state, running: state.running.filter((one) => (one as Stored.Lease).id !== "") }
+      : state
+    fleet.orders = [...ordered()]
+    return written(fleet, version, true)
   }
 
   // What makes a time of the circuit one of the fleet.
@@ -127,4 +143,24 @@ export const isWritten = ({ epoch, version }: Known): boolean => partsOf(version
 export const partsOf = (version: string): { readonly count: number; readonly epoch: string } => {
   const [count, , epoch] = version.split(".")
   return { count: Number(count) || 0, epoch: epoch ?? "" }
+}
+
+/** The state of a circuit, and since when. */
+export const stateOf = (
+  { circuit: { cell: { current: { _tag: tag, generation, since } } } }: Stored.Fleet
+): Pick<Known, "tag" | "generation" | "since"> => ({ tag, generation, since })
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** How far two processes may be apart about the moment of one change. */
+const aMoment = 50
+
+// Whether what a text tells of can have come after what was known, with nothing lost.
+const isAfter = (text: Known, known: Known): boolean =>
+  text.epoch === known.epoch && text.count >= known.count && text.since >= known.since &&
+  (text.generation > known.generation || (text.generation === known.generation && text.since === known.since))
+
+const written = (fleet: Stored.Fleet, version: string, isOwn: boolean): Known => {
+  const { count } = partsOf(version)
+  return { version, text: Stored.write(fleet), epoch: fleet.epoch, count, ...stateOf(fleet), isOwn, fleet: undefined }
 }
