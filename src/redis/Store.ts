@@ -105,28 +105,25 @@ type Answer = readonly [
   text: string
 ]
 
-/** How the clock of Redis stands to the monotonic one, in milliseconds. */
+/** How the clock of Redis stands to the monotonic one, in milliseconds: Redis looked at it after it was asked, and before it was heard. */
 interface Reading {
-  readonly shift: number
-  readonly took: number
+  readonly least: number
+  readonly most: number
 }
+
+/** So many answers are believed. */
+const readings = 16
 
 export class Store {
   readonly options: Options
   private readonly redis: Redis.Redis["Service"]
-  // The quickest of the last answers says best how the clocks stand to each other.
   private readings: ReadonlyArray<Reading> = []
+  /** What makes a monotonic time one of Redis; `undefined` until Redis has told its own. */
+  shift: number | undefined = undefined
 
   constructor(redis: Redis.Redis["Service"], options: Options) {
     this.redis = redis
     this.options = options
-  }
-
-  /** What makes a monotonic time one of Redis; `undefined` until Redis has told its own. */
-  get shift(): number | undefined {
-    let best: Reading | undefined = undefined
-    for (const reading of this.readings) if (best === undefined || reading.took <= best.took) best = reading
-    return best?.shift
   }
 
   /** Reads what is kept under a name. */
@@ -175,10 +172,10 @@ export class Store {
   get pulse(): Effect.Effect<void, StoreError> {
     const { bound, prefix } = this.options
     return Effect.gen({ self: this }, function*() {
-      const { took } = (yield* this.timed(withoutDefects(this.redis.eval(pulseScript)(`${prefix}:pulse`)))).reading
-      if (took > bound) yield* new StoreError({ message: `Redis took ${Math.round(took)} ms to answer` })
       // It may be another one, with another clock.
-      this.readings = this.readings.slice(-1)
+      this.readings = []
+      const { took } = yield* this.timed(withoutDefects(this.redis.eval(pulseScript)(`${prefix}:pulse`)))
+      if (took > bound) yield* new StoreError({ message: `Redis took ${Math.round(took)} ms to answer` })
     })
   }
 
@@ -210,17 +207,26 @@ export class Store {
 
   private timed(
     answer: Effect.Effect<Answer, StoreError>
-  ): Effect.Effect<{ readonly answer: Answer; readonly reading: Reading }, StoreError> {
+  ): Effect.Effect<{ readonly answer: Answer; readonly took: number }, StoreError> {
     return Effect.clockWith((clock) => {
       const asked = monotonic(clock)
       return Effect.map(answer, (answer) => {
-        const [seconds, micros] = answer
-        const took = monotonic(clock) - asked
-        const reading = { shift: Number(seconds) * 1000 + Number(micros) / 1000 - (asked + took / 2), took }
-        this.readings = [...this.readings.slice(-15), reading]
-        return { answer, reading }
+        const heard = monotonic(clock)
+        const time = Number(answer[0]) * 1000 + Number(answer[1]) / 1000
+        this.believe({ least: time - heard, most: time - asked })
+        return { answer, took: heard - asked }
       })
     })
+  }
+
+  // Whatever made an answer slow, on its way there or back, all of them together say best how the clocks stand to each other.
+  private believe(reading: Reading): void {
+    const all = [...this.readings.slice(1 - readings), reading]
+    const least = Math.max(...all.map((one) => one.least))
+    const most = Math.min(...all.map((one) => one.most))
+    // One of the clocks was set, or they drift: what was believed before is over.
+    this.readings = least > most ? [reading] : all
+    this.shift = least > most ? (reading.least + reading.most) / 2 : (least + most) / 2
   }
 }
 

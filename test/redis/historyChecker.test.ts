@@ -14,9 +14,8 @@ const history = (...lines: ReadonlyArray<readonly [by: string, line: Said]>): Re
 const up = { what: "up", member: "m", pid: 1, state: "Closed", generation: 0 } as const
 const asked = (call: string) => ({ what: "asked", call }) as const
 const admitted = (call: string, generation: number, more: Partial<Extract<Line, { what: "admitted" }>> = {}) =>
-  ({ what: "admitted", call, generation, shared: true, isSpared: false, ...more }) as const
-const settled = (call: string, outcome: "Success" | "Failure", wall: number) =>
-  ({ what: "settled", call, outcome, wall }) as const
+  ({ what: "admitted", call, generation, shared: true, isSpared: false, epoch: "e", ...more }) as const
+const settled = (call: string, outcome: "Success" | "Failure") => ({ what: "settled", call, outcome }) as const
 const returned = (call: string, more: Partial<Extract<Line, { what: "returned" }>> = {}) =>
   ({ what: "returned", call, how: "value", ...more }) as const
 const began = (call: string, lease: string, wall: number) => ({ what: "began", call, lease, wall }) as const
@@ -83,7 +82,7 @@ const probe = (call: string, lease: string, from: number): ReadonlyArray<readonl
   ["a", admitted(call, 2, { lease, from })],
   ["provider", began(call, lease, from + 1)],
   ["provider", ended(call, from + 2)],
-  ["a", settled(call, "Success", from + 3)],
+  ["a", settled(call, "Success")],
   ["a", returned(call)]
 ]
 
@@ -95,7 +94,7 @@ const whole = history(
   ["b", up],
   ["a", asked("1")],
   ["a", admitted("1", 0)],
-  ["a", settled("1", "Failure", 4)],
+  ["a", settled("1", "Failure")],
   ["a", returned("1", { how: "error" })],
   ["redis", news("Open", 1, 3)],
   ["a", moved("Closed", "Open", 1)],
@@ -112,7 +111,7 @@ const whole = history(
   ["b", moved("Open", "Closed", 3)],
   ["b", asked("5")],
   ["b", admitted("5", 3)],
-  ["b", settled("5", "Success", 60)],
+  ["b", settled("5", "Success")],
   ["b", returned("5")],
   ["a", { what: "down" }],
   ["b", { what: "down" }]
@@ -133,7 +132,7 @@ describe("historyChecker", () => {
   })
 
   it("finds a call admitted by a process that was told of the opening, but none by one that was not", () => {
-    const late = [["b", asked("6")], ["b", admitted("6", 0)], ["b", settled("6", "Success", 9)], [
+    const late = [["b", asked("6")], ["b", admitted("6", 0)], ["b", settled("6", "Success")], [
       "b",
       returned("6")
     ]] as const
@@ -146,7 +145,7 @@ describe("historyChecker", () => {
   it("finds a call that took no leave while others probed, and one that was admitted in a period long gone", () => {
     const isProbing = (line: Line) => line.by === "a" && line.what === "transition" && line.stage === "Probing"
     const own = (generation: number) =>
-      [["a", asked("6")], ["a", admitted("6", generation)], ["a", settled("6", "Success", 9)], [
+      [["a", asked("6")], ["a", admitted("6", generation)], ["a", settled("6", "Success")], [
         "a",
         returned("6")
       ]] as const
@@ -169,6 +168,19 @@ describe("historyChecker", () => {
       laws(planted(isOpened("a"), ["a", moved("Open", "Open", 1)])),
       "there is one opening per generation: a opened twice in generation 1"
     )
+  })
+
+  it("finds a probe before the opening is over", () => {
+    const longer = whole.map((line): Line =>
+      line.what === "news" && line.tag === "Open" ? { ...line, until: 200 } : line
+    )
+    const openings = longer.map((line): Line =>
+      line.what === "transition" && line.to === "Open" ? { ...line, period: { ...line.period!, until: 200 } } : line
+    )
+    assert.deepStrictEqual(laws(openings), [
+      "nobody probes before the opening is over: 3 came 179 ms before the end of the opening",
+      "nobody probes before the opening is over: 4 came 169 ms before the end of the opening"
+    ])
   })
 
   it("finds a process that moves by itself while it shares, but not one that was left alone", () => {
@@ -230,8 +242,8 @@ describe("historyChecker", () => {
       ["provider", began("2", "l2", 950)],
       ["provider", ended("1", 1100)],
       ["provider", ended("2", 1100)],
-      ["a", settled("1", "Success", 1100)],
-      ["a", settled("2", "Success", 1100)],
+      ["a", settled("1", "Success")],
+      ["a", settled("2", "Success")],
       ["a", returned("1")],
       ["a", returned("2")],
       ["a", { what: "down" }]
@@ -262,7 +274,7 @@ describe("historyChecker", () => {
     )
     assert.deepStrictEqual(laws(failed), [`${law}: generation 2 passed with 1 of 2 probes`])
     const late = whole.map((line): Line =>
-      line.what === "settled" && line.call === "4" ? { ...line, wall: 30 + 1100 } : line
+      line.what === "settled" && line.call === "4" ? { ...line, at: line.at + 1200 } : line
     )
     assert.deepStrictEqual(laws(late), [`${law}: generation 2 passed with 1 of 2 probes`])
     const opened = whole.flatMap((line): ReadonlyArray<Line> =>
@@ -286,7 +298,7 @@ describe("historyChecker", () => {
         ...Array.from({ length: admits }, (_, i): ReadonlyArray<readonly [string, Said]> => [
           ["a", asked(`${i}`)],
           ["a", admitted(`${i}`, 3, { step: 0 })],
-          ["a", settled(`${i}`, "Success", 0)],
+          ["a", settled(`${i}`, "Success")],
           ["a", returned(`${i}`)]
         ]).flat(),
         ...Array.from({ length: refuses }, (_, i): ReadonlyArray<readonly [string, Said]> => [

@@ -43,9 +43,11 @@ export type Told =
     readonly lease?: string | undefined
     readonly from?: number | undefined
     readonly step?: number | undefined
+    /** The history that its generation is one of. */
+    readonly epoch?: string | undefined
   }
   /** The circuit was told what came of it. */
-  | { readonly what: "settled"; readonly call: string; readonly outcome: Outcome["_tag"]; readonly wall: number }
+  | { readonly what: "settled"; readonly call: string; readonly outcome: Outcome["_tag"] }
   /** What the caller was given. `broken` is anything that neither the provider nor the breaker had to say. */
   | {
     readonly what: "returned"

@@ -7,14 +7,16 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { TripPolicy } from "effect-breaker"
+import { CallWindow, TripPolicy } from "effect-breaker"
 import fs from "node:fs"
 import os from "node:os"
 import path from "node:path"
 import { count, figures, shown, timesToAll, waits } from "./figures.ts"
-import { type Fleet, makeFleet, untilAll } from "./fleet.ts"
+import { type Fleet, makeFleet, untilAll, type Worker } from "./fleet.ts"
 import { type Promised, violations } from "./historyChecker.ts"
+import type { Stand } from "./journal.ts"
 import { failing, healthy } from "./provider.ts"
+import { makeProxy, type Weather } from "./proxy.ts"
 import { makeServer, type Server, withRedis } from "./server.ts"
 
 const isLong = process.env.TEST_FLEET === "1"
@@ -220,6 +222,188 @@ describe.runIf(withRedis && isLong)("eight processes on one circuit, for long", 
           history.flatMap((line) => line.what === "news" && line.tag === "Open" ? [line.generation] : [])
         )
         yield* say(`${killed} killed, ${stopped} stopped, ${probes} probes, ${openings.size} openings`)
+        yield* say(`waits for a decision: ${shown(figures(waits(history)))}`)
+      }).pipe(Effect.scoped),
+    600_000
+  )
+
+  it.live("ramp with the share of the calls of all", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const share = 0.25
+      const fleet = yield* makeFleet(server, {
+        size: 8,
+        options: {
+          ...patient,
+          halfOpen: { successes: 1 },
+          ramp: { shares: [share], every: "1 second", minimumCalls: 1_000_000 }
+        }
+      })
+      yield* fleet.workers[0]!.order({ _tag: "trip", openFor: 100 })
+      yield* untilAll(fleet, ({ state }) => state === "Open")
+      yield* fleet.all((worker) => worker.tell({ _tag: "rate", perSecond: 40 }))
+      yield* untilAll(fleet, ({ stage }) => stage === "Ramping")
+      yield* Effect.sleep(seconds * 500)
+      const history = yield* judged(fleet, { successes: 1, outOf: 1, share })
+      const given = count(history, (line) => line.what === "admitted" && line.step !== undefined)
+      const refused = count(history, (line) => line.what === "returned" && line.reason === "HalfOpen")
+      assert.isAbove(given, 0)
+      yield* say(`a share of ${share}: ${given} of ${given + refused} calls of eight processes`)
+      yield* say(`waits on the ramp: ${shown(figures(waits(history)))}`)
+    }).pipe(Effect.scoped), 600_000)
+
+  it.live("are moved by no probe that comes home after its lease", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const fleet = yield* makeFleet(server, {
+        size: 3,
+        options: {
+          ...patient,
+          tripPolicy: TripPolicy.failureCount({ count: 1, window: CallWindow.lastCalls(10) }),
+          openDuration: "100 millis",
+          halfOpen: { successes: 1, lease: 500 }
+        }
+      })
+      const [stopped, other] = fleet.workers as [Worker, Worker]
+      const late = (say: string) =>
+        Effect.gen(function*() {
+          yield* other.order({ _tag: "trip", openFor: 100 })
+          yield* untilAll(fleet, ({ state }) => state === "Open")
+          yield* Effect.sleep("150 millis")
+          fleet.provider.behave = () => ({ after: undefined, say: "ok" })
+          yield* Effect.forkScoped(stopped.tell({ _tag: "call", calls: 1 }))
+          yield* stopped.until(({ inFlight }) => inFlight === 1)
+          yield* stopped.stop
+          yield* Effect.sleep("550 millis")
+          // Its lease is over: that is a failed probe, as the next ask finds. The one after that closes the circuit.
+          fleet.provider.behave = healthy()
+          assert.deepStrictEqual((yield* other.tell({ _tag: "call", calls: 1 })).how, { rejected: 1 })
+          yield* Effect.sleep("150 millis")
+          assert.deepStrictEqual((yield* other.tell({ _tag: "call", calls: 1 })).how, { value: 1 })
+          const { generation } = yield* other.until(({ state }) => state === "Closed")
+          assert.strictEqual(fleet.provider.answerAll(say), 1)
+          yield* stopped.resume
+          yield* untilAll(fleet, (stand) => stand.state === "Closed" && stand.generation === generation)
+          yield* stopped.until(({ inFlight }) => inFlight === 0)
+          // Each tells something, so that what it knew is told by now.
+          const calls = yield* fleet.all((worker) => worker.tell({ _tag: "call", calls: 1 }))
+          assert.deepStrictEqual(calls.map(({ how }) => how), calls.map(() => ({ value: 1 })))
+          const stands = yield* fleet.all(({ stand }) => stand)
+          assert.deepStrictEqual(stands.map(({ generation, state }) => [state, generation]), [
+            ["Closed", generation],
+            ["Closed", generation],
+            ["Closed", generation]
+          ])
+        })
+      yield* late("fail")
+      yield* late("ok")
+      yield* judged(fleet, { successes: 1, outOf: 1, lease: 500 })
+    }).pipe(Effect.scoped), 600_000)
+
+  it.live(
+    "hold through a Redis that is killed, stopped and emptied, and a network that delays, cuts and drops",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* makeServer()
+        const proxies = yield* Effect.all([makeProxy(server.port), makeProxy(server.port)])
+        const halfOpen = { concurrency: 2, successes: 3, outOf: 5, lease: 1000 }
+        const fleet = yield* makeFleet(server, {
+          size: 10,
+          impatience: { share: 0.05, millis: 40 },
+          url: (number) => proxies[number]?.url ?? proxies[number - 2]?.url,
+          options: {
+            bound: "200 millis",
+            poll: "500 millis",
+            tripPolicy: TripPolicy.consecutive(4),
+            openDuration: "300 millis",
+            halfOpen
+          }
+        })
+        const random = chance(seed)
+        const deeds = new Map<string, number>()
+        const did = (deed: string, to: string) => {
+          deeds.set(deed, (deeds.get(deed) ?? 0) + 1)
+          fleet.did(deed, to)
+        }
+        let failsNow = 0
+        fleet.provider.behave = () =>
+          random.next() < failsNow
+            ? { after: random.between(1, 20), say: "fail" }
+            : { after: random.between(2, 60), say: "ok" }
+        yield* fleet.all((worker) => worker.tell({ _tag: "rate", perSecond: 15 }))
+        const storm: ReadonlyArray<() => Effect.Effect<void>> = [
+          () =>
+            Effect.gen(function*() {
+              did("kill", "redis")
+              yield* server.kill
+              yield* Effect.sleep(random.between(0, 1000))
+              yield* server.start
+            }),
+          () =>
+            Effect.gen(function*() {
+              did("stop", "redis")
+              server.process()?.kill("SIGSTOP")
+              yield* Effect.sleep(random.between(50, 1500))
+              server.process()?.kill("SIGCONT")
+            }),
+          () => Effect.suspend(() => (did("flush", "redis"), Effect.asVoid(server.send("SCRIPT", "FLUSH")))),
+          () =>
+            Effect.gen(function*() {
+              const weather = random.one<Weather>([
+                { _tag: "cut" },
+                { _tag: "drop" },
+                { _tag: "drop", toward: "redis" },
+                { _tag: "drop", toward: "client" },
+                { _tag: "pass", delay: random.between(5, 300) }
+              ])!
+              const proxy = random.one(proxies)!
+              did(weather._tag === "pass" ? "delay" : weather._tag, "proxy")
+              proxy.change(weather)
+              yield* Effect.sleep(random.between(50, 1500))
+              proxy.change({ _tag: "pass" })
+            }),
+          () =>
+            Effect.gen(function*() {
+              const worker = random.one(fleet.running())
+              if (worker === undefined) return
+              deeds.set("SIGSTOP", (deeds.get("SIGSTOP") ?? 0) + 1)
+              yield* worker.stop
+              yield* Effect.sleep(random.between(50, 1500))
+              yield* worker.resume
+            })
+        ]
+        for (const since = performance.now(); !isOver(since);) {
+          failsNow = random.one([0, 0.1, 0.3, 1])!
+          yield* random.one(storm)!()
+          yield* Effect.sleep(random.between(100, 1000))
+        }
+        failsNow = 0
+        // It is over: all come to share one circuit again, by themselves.
+        const epochOf = ({ version }: Stand) => version.split(".")[2]
+        const agreed = Effect.suspend(() =>
+          Effect.map(fleet.all(({ stand }) => stand), (stands) =>
+            stands.every((one) =>
+              one.store === "shared" && one.state === "Closed" && one.generation === stands[0]!.generation &&
+              epochOf(one) === epochOf(stands[0]!)
+            ))
+        )
+        yield* Effect.repeat(Effect.andThen(Effect.sleep("50 millis"), agreed), {
+          until: (isSo) =>
+            isSo
+        })
+        const history = yield* judged(fleet, { ...halfOpen, longestWait: 3000 })
+        const told = [...deeds].map(([deed, times]) =>
+          `${times} ${deed}`
+        ).join(", ")
+        const lost = count(history, ({ what }) => what === "lost")
+        const openings = new Set(
+          history.flatMap((line) =>
+            line.what === "news" && line.tag === "Open" ? [`${line.epoch} ${line.generation}`] : []
+          )
+        )
+        yield* say(
+          `${told}; lost ${lost} times, ${openings.size} openings, ${fleet.provider.calls()} calls reached the provider`
+        )
         yield* say(`waits for a decision: ${shown(figures(waits(history)))}`)
       }).pipe(Effect.scoped),
     600_000

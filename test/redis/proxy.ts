@@ -8,11 +8,13 @@ import net, { type AddressInfo } from "node:net"
  * What becomes of what is sent:
  *
  * - `pass` after `delay` milliseconds each way (default none);
- * - `drop`: connections stay, and nothing arrives; in one direction only with `toward`;
+ * - `drop`: connections stay, and nothing arrives;
  * - `cut`: connections are broken off, and new ones too.
+ *
+ * With `toward` it happens in one direction only, and the other passes.
  */
 export type Weather =
-  | { readonly _tag: "pass"; readonly delay?: number | undefined }
+  | { readonly _tag: "pass"; readonly delay?: number | undefined; readonly toward?: "redis" | "client" | undefined }
   | { readonly _tag: "drop"; readonly toward?: "redis" | "client" | undefined }
   | { readonly _tag: "cut" }
 
@@ -52,12 +54,13 @@ export const makeProxy = (port: number): Effect.Effect<Proxy, never, Scope.Scope
               if (underWay.length > 0) setTimeout(arrive, Math.max(underWay[0]![0] - now, 1))
             }
             from.setNoDelay(true).on("error", breakOff).on("close", breakOff).on("data", (data: Buffer) => {
-              if (weather._tag === "drop" && (weather.toward ?? toward) === toward) {
+              const isHere = weather._tag !== "cut" && (weather.toward ?? toward) === toward
+              if (weather._tag === "drop" && isHere) {
                 dropped += data.length
                 torn.add(breakOff)
                 return
               }
-              const delay = weather._tag === "pass" ? weather.delay ?? 0 : 0
+              const delay = weather._tag === "pass" && isHere ? weather.delay ?? 0 : 0
               if (delay === 0 && underWay.length === 0) return void to.write(data)
               underWay.push([performance.now() + delay, data])
               if (underWay.length === 1) arrive()

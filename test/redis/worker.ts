@@ -125,7 +125,8 @@ const watch = (circuit: SharedCircuit): void => {
       isSpared: call.generation === -1,
       lease: call.lease,
       from,
-      step: call.isGiven ? call.step : undefined
+      step: call.isGiven ? call.step : undefined,
+      epoch: circuit.exchange.known?.epoch
     })
   }
   const ask = circuit.ask.bind(circuit)
@@ -143,7 +144,7 @@ const watch = (circuit: SharedCircuit): void => {
   circuit.settle = (permit, outcome, now) => {
     const id = calls.get(permit)
     if (id !== undefined && !permit.settled) {
-      note({ what: "settled", call: id, outcome: outcome._tag, wall: Date.now() })
+      note({ what: "settled", call: id, outcome: outcome._tag })
     }
     settle(permit, outcome, now)
   }
@@ -161,7 +162,6 @@ const watch = (circuit: SharedCircuit): void => {
       return taken(call)
     })
 
-  const epochOf = () => circuit.exchange.known?.epoch
   listen(circuit.group, (event) => {
     if (event._tag === "Transitioned") {
       const { from, generation, share, to } = event
@@ -176,7 +176,7 @@ const watch = (circuit: SharedCircuit): void => {
         generation,
         share,
         shared,
-        epoch: epochOf(),
+        epoch: circuit.exchange.known?.epoch,
         period: fleet?.generation === generation && fleet._tag === to ? period(fleet) : undefined
       })
     } else if (event._tag === "StoreLost") note({ what: "lost", why: event.why })
