@@ -73,7 +73,7 @@ export class Exchange {
   /** Whether somebody waits for the next exchange: those who know less than this process does, since Redis lost it. */
   get isAwaited(): boolean {
     return this.asks.length > 0 || this.orders.waiting.length > 0 || this.probes.length > 0 ||
-      (this.known?.isOwn === true && !this.knowledge.isUntouched)
+      this.known?.isLater === true
   }
 
   /** Whether nothing of this process would be lost to the fleet. */
@@ -209,7 +209,7 @@ export class Exchange {
   private get hasNews(): boolean {
     const { known } = this
     return this.isAwaited || this.looks || this.happened.length + this.running.length > 0 ||
-      known?.fleet?.suspectedAt !== undefined || (known?.isOwn === true && !this.knowledge.isUntouched)
+      known?.fleet?.suspectedAt !== undefined
   }
 
   private takeBack({ asks, probes }: Report): void {
@@ -252,7 +252,7 @@ export class Exchange {
           return undefined
         }
         const next: Kept = { version: `${known.count + 1}.${member}.${known.epoch}`, text: Stored.write(fleet) }
-        const isNews = out.isNews || known.isOwn
+        const isNews = out.isNews || known.isLater
         const livesFor = this.livesFor(fleet, at)
         const found = yield* store.swap(name, known.version, next, { livesFor, isNews, now: at })
         if (found !== undefined) {
@@ -264,7 +264,7 @@ export class Exchange {
         for (const { id, outcome } of told.probes) if (outcome !== undefined && this.held.delete(id)) this.over.add(id)
         this.orders.taken(true)
         this.isStale = false
-        this.learn({ ...next, ...partsOf(next.version), ...stateOf(fleet), isOwn: false, fleet }, now())
+        this.learn({ ...next, ...partsOf(next.version), ...stateOf(fleet), isLater: false, fleet }, now())
         // After that: they are of this history, whatever was known before.
         this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
         answer(told, out, -shift)

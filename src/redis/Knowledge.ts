@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import type * as Circuit from "../Circuit.ts"
+import type { State } from "../State.ts"
 import * as Fleet from "./Fleet.ts"
 import { FleetEvidence } from "./FleetEvidence.ts"
 import { causeAt, failureAt, stateAt } from "./Mirror.ts"
@@ -34,11 +35,10 @@ export interface Known extends Kept {
   readonly epoch: string
   readonly count: number
   /** The state that it tells of, and since when. */
-  readonly tag: Circuit.State["_tag"]
   readonly generation: number
   readonly since: number
-  /** This process knows better than what is kept: the text is yet to be written. */
-  readonly isOwn: boolean
+  /** This process knows it, and whoever reads Redis does not: it is yet to be written. */
+  readonly isLater: boolean
   /** As read from the text, if nothing has changed it since. */
   fleet: Stored.Fleet | undefined
 }
@@ -62,23 +62,24 @@ export class Knowledge {
   /** A text as it is found. */
   foundBy(found: Kept, now: number): Known {
     const fleet = this.read(found.text, now)
-    return { ...found, ...partsOf(found.version), ...stateOf(fleet), isOwn: false, fleet }
+    return { ...found, ...partsOf(found.version), ...stateOf(fleet), isLater: false, fleet }
   }
 
   /** What to go on from, given what was known and what is found. */
   reconciled(last: Known | undefined, found: Kept, now: number): Known {
     // What was never written nobody can have lost.
-    const known = last?.version === "" ? undefined : last
+    const known = last?.version === "" && !last.isLater ? undefined : last
     if (found.text === "") {
-      return known === undefined && this.isUntouched ? this.begun(now) : this.own(found, 0, now)
+      return known === undefined && this.isUntouched
+        ? this.begun(now)
+        : this.own(found, this.latest(known, now), 0, now)
     }
     const theirs = this.foundBy(found, now)
     if (known === undefined || isAfter(theirs, known)) return theirs
-    const { _tag, generation, since } = this.party.circuit.cell.current
-    const apart = _tag === theirs.tag ? aMoment : 0
+    const latest = this.latest(known, now)
     // Of what was begun anew, and has not changed since, nobody knows anything.
-    const isLater = generation > 0 && (theirs.generation === 0 || since + this.shift > theirs.since + apart)
-    return isLater ? this.own(found, theirs.generation + 1, now) : theirs
+    const isLater = latest.generation > 0 && (theirs.generation === 0 || latest.since > theirs.since)
+    return isLater ? this.own(found, latest, theirs.generation + 1, now) : theirs
   }
 
   /** Whether there is nothing about the circuit that another process, or the next one, had to know. */
@@ -99,18 +100,28 @@ export class Knowledge {
     return fleet
   }
 
+  // The state that the circuit of this process is in, at the time of the fleet: to the digit as it was written, unless the
+  // process moved alone. Told by their own clocks, no two that know the same would agree on what is later.
+  private latest(known: Known | undefined, now: number): State {
+    const { current } = this.party.circuit.cell
+    const written = known === undefined ? undefined : this.read(known.text, now).circuit.cell.current
+    const isSame = written?.generation === current.generation && written._tag === current._tag
+    const evidence = (since: number) => new FleetEvidence(this.party.circuit.rules.plan, since)
+    const state = isSame ? stateAt(written, 0, evidence) : stateAt(current, this.shift, evidence)
+    if (state._tag !== "HalfOpen" || state.stage !== "Probing") return state
+    // Probes of this process alone have no name that the fleet could settle them by.
+    return { ...state, running: state.running.filter((one) => (one as Stored.Lease).id !== "") }
+  }
+
   private begun(now: number): Known {
     const { circuit: mirror, mode } = this.party
     return written(Fleet.make(mirror.rules, now, crypto.randomUUID(), mode), "", false)
   }
 
   // The state that this process knows, at the beginning of a new history.
-  private own({ version }: Kept, least: number, now: number): Known {
+  private own({ version }: Kept, latest: State, least: number, now: number): Known {
     const { shift, party: { circuit: mirror, mode, ordered } } = this
     const fleet = Fleet.make(mirror.rules, now, crypto.randomUUID(), mode)
-    const { current } = mirror.cell
-    const generation = Math.max(current.generation, least)
-    const state = stateAt({ ...current, generation }, shift, (since) => new FleetEvidence(mirror.rules.plan, since))
     const { gateCause, gateSince, gateUntil, hintUntil, lastFailure, lastOpenFor, openings } = mirror
     Object.assign(fleet.circuit, {
       openings,
@@ -122,12 +133,9 @@ export class Knowledge {
       hintUntil: hintUntil + shift
     })
     fleet.mode = mirror.mode === mode ? undefined : mirror.mode
-    // Probes of this process alone have no name that the fleet could settle them by.
-    fleet.circuit.cell.current = state._tag === "HalfOpen" && state.stage === "Probing"
-      ? { ...state, running: state.running.filter((one) => (one as Stored.Lease).id !== "") }
-      : state
+    fleet.circuit.cell.current = { ...latest, generation: Math.max(latest.generation, least) }
     fleet.orders = [...ordered()]
-    return written(fleet, version, true)
+    return written(fleet, version, !this.isUntouched)
   }
 
   // What makes a time of the circuit one of the fleet.
@@ -147,20 +155,17 @@ export const partsOf = (version: string): { readonly count: number; readonly epo
 
 /** The state of a circuit, and since when. */
 export const stateOf = (
-  { circuit: { cell: { current: { _tag: tag, generation, since } } } }: Stored.Fleet
-): Pick<Known, "tag" | "generation" | "since"> => ({ tag, generation, since })
+  { circuit: { cell: { current: { generation, since } } } }: Stored.Fleet
+): Pick<Known, "generation" | "since"> => ({ generation, since })
 
 // ---------------------------------------------------------------------------------------------------------------------
-
-/** How far two processes may be apart about the moment of one change. */
-const aMoment = 50
 
 // Whether what a text tells of can have come after what was known, with nothing lost.
 const isAfter = (text: Known, known: Known): boolean =>
   text.epoch === known.epoch && text.count >= known.count && text.since >= known.since &&
   (text.generation > known.generation || (text.generation === known.generation && text.since === known.since))
 
-const written = (fleet: Stored.Fleet, version: string, isOwn: boolean): Known => {
+const written = (fleet: Stored.Fleet, version: string, isLater: boolean): Known => {
   const { count } = partsOf(version)
-  return { version, text: Stored.write(fleet), epoch: fleet.epoch, count, ...stateOf(fleet), isOwn, fleet: undefined }
+  return { version, text: Stored.write(fleet), epoch: fleet.epoch, count, ...stateOf(fleet), isLater, fleet: undefined }
 }

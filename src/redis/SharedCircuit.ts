@@ -228,8 +228,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     this.due(0)
   }
 
-  watch(): void {
-    if (this.dueAt === Infinity) this.due(this.exchange.doneAt + this.sharing.poll)
+  doubt(now: number): void {
+    if (this.dueAt === Infinity) this.due(now - this.origin + this.sharing.poll)
   }
 
   lose(): void {
