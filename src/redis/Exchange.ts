@@ -221,10 +221,12 @@ export class Exchange {
           orders: told.orders.map(({ order }) => order),
           asks: told.asks.map(({ id }) => id)
         }, this.pace)
-        // Whoever is refused changes nothing: of a crowd that asks, only those who are given leave have to write.
+        // Whoever is refused changes nothing: of a crowd that asks, only those who are given leave have to write. And what
+        // came of calls is nothing to a circuit that gathers nothing: they are of a period that is over.
         const isSame = isWritten(known) && !out.isNews && fleet.circuit.cell.current.evidence === undefined
-        if (isSame && told.happened.length + told.probes.length + told.orders.length === 0) {
+        if (isSame && told.probes.length + told.orders.length === 0) {
           this.learn({ ...known, fleet: undefined }, now())
+          this.running = []
           answer(told, out, -shift)
           this.doneAt = monotonic(clock)
           return undefined
