@@ -47,6 +47,7 @@ export class Exchange {
   looks = false
   /** When the last exchange was over, by the monotonic clock. */
   doneAt = -Infinity
+  private againAt = -Infinity
   private running: Array<SharedCall> = []
   private isBusy = false
   private unheard: Kept | undefined = undefined
@@ -88,6 +89,11 @@ export class Exchange {
   get isAsked(): boolean {
     const { members, suspectedAt } = this.known?.fleet ?? {}
     return suspectedAt !== undefined && !((members?.get(this.courier.member)?.heardAt ?? -Infinity) >= suspectedAt)
+  }
+
+  /** Until when a verdict waits for others: what this process adds comes after what it is about. */
+  get quietUntil(): number {
+    return this.known?.fleet?.suspectedAt === undefined || this.isAsked ? -Infinity : this.againAt
   }
 
   /** The windows of the fleet, as they were last known. */
@@ -247,7 +253,8 @@ export class Exchange {
         answer(told, out, -shift)
         for (const { resume } of told.orders) resume()
         this.doneAt = monotonic(clock)
-        return out.againAt === undefined ? undefined : out.againAt - (store.shift ?? 0)
+        this.againAt = out.againAt === undefined ? -Infinity : out.againAt - (store.shift ?? 0)
+        return out.againAt === undefined ? undefined : this.againAt
       }
       // Others were quicker each time: it is told with what has happened since.
       this.takeBack(told)

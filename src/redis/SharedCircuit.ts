@@ -218,8 +218,10 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
 
   get report(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (!this.exchange.isUnderWay) return this.exchanged
-      this.timetable.soon()
+      const { courier: { clock }, exchange, exchange: { quietUntil }, timetable } = this
+      if (exchange.isUnderWay) timetable.soon()
+      else if (quietUntil <= monotonic(clock) || exchange.isAwaited || timetable.isPressing) return this.exchanged
+      else this.due(quietUntil)
       return Effect.void
     })
   }

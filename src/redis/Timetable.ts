@@ -25,6 +25,8 @@ export class Timetable {
   private readonly host: Host
   /** How long after the last report the next one shall be, at the latest. */
   private spacing = Infinity
+  /** Something waits to be told that holds for all, whatever others say. */
+  isPressing = false
   private isSuspicious = false
   private suspectedAt = -Infinity
 
@@ -35,6 +37,7 @@ export class Timetable {
   /** A report begins. */
   begun(): void {
     this.spacing = Infinity
+    this.isPressing = false
   }
 
   /** A report is over: what happened under way may be due already. */
@@ -60,6 +63,7 @@ export class Timetable {
 
   /** A call came home: what may change the state of all is told soon, and what may be the end of it at once. */
   cameHome(outcome: Outcome.Outcome, now: number): void {
+    this.isPressing ||= outcome._tag === "Trip" || outcome._tag === "Throttled"
     if (this.isSuspicious && now - this.suspectedAt >= hurry) {
       this.suspectedAt = now
       this.within(0)
