@@ -56,35 +56,42 @@ export class Knowledge {
 
   /**
    * What to go on from, given what was known and what is found. Where Redis has lost what this process knew, the later
-   * change of state holds: so a circuit that has recovered is not opened again, and one that broke is not closed.
+   * change of state holds: so a circuit that has recovered is not opened again, and one that broke is not closed. What a
+   * process went through alone counts only against what another one did, not against what others went through together.
    */
   reconciled(last: Known | undefined, found: Kept, now: number): Known {
     // What was never written nobody can have lost.
     const known = last?.version === "" && !last.isLater ? undefined : last
-    const { count, epoch } = partsOf(found.version)
+    const { begins, count, epoch } = partsOf(found.version)
     const theirs: Known = { ...found, count, epoch, isLater: false, fleet: undefined }
     if (found.text === "") {
-      return known === undefined ? this.begun(now) : this.own({ ...found, count: 0 }, this.latest(known, now), 0, now)
+      return known === undefined ? this.begun(now) : this.own({ ...found, count: 0 }, this.latest(known, now), now)
     }
     if (known === undefined || (known.epoch === epoch && count >= known.count)) return theirs
-    const { current } = this.fleetOf(theirs, now).circuit.cell
-    const latest = this.latest(known, now)
-    return latest.since > current.since ? this.own({ ...found, count }, latest, current.generation + 1, now) : theirs
+    const { generation, since } = this.fleetOf(theirs, now).circuit.cell.current
+    const mine = generation > begins ? this.written(known, now) : this.latest(known, now)
+    if (mine.since <= since) return theirs
+    return this.own({ ...found, count }, { ...mine, generation: Math.max(mine.generation, generation + 1) }, now)
   }
 
-  // The state that the circuit of this process is in, at the time of the fleet: to the digit as it was written, unless the
-  // process moved alone. Told by their own clocks, no two that know the same would agree on what is later.
+  // The state that was known to be kept: to the digit, lest no two that know the same agree on what is later.
+  private written(known: Known, now: number): State {
+    return stateAt(this.fleetOf(known, now).circuit.cell.current, 0, this.evidence)
+  }
+
+  // The state that the circuit of this process is in, at the time of the fleet: another one, if the process moved alone.
   private latest(known: Known, now: number): State {
+    const written = this.written(known, now)
     const { current } = this.party.circuit.cell
-    const written = this.fleetOf(known, now).circuit.cell.current
     const isSame = written.generation === current.generation && written._tag === current._tag
-    const evidence = (since: number) => new FleetEvidence(this.party.circuit.rules.plan, since)
-    return isSame ? stateAt(written, 0, evidence) : stateAt(current, this.shift, evidence)
+    return isSame ? written : stateAt(current, this.shift, this.evidence)
   }
 
-  private begun(now: number): Known {
+  private readonly evidence = (since: number) => new FleetEvidence(this.party.circuit.rules.plan, since)
+
+  private begun(now: number, generation = 0): Known {
     const { circuit: mirror, mode } = this.party
-    const epoch = crypto.randomUUID()
+    const epoch = `${generation}:${crypto.randomUUID()}`
     const fleet = Fleet.make(mirror.rules, now, epoch, mode)
     return { version: "", text: Stored.write(fleet), count: 0, epoch, isLater: false, fleet }
   }
@@ -92,12 +99,11 @@ export class Knowledge {
   // The state that this process knows, at the beginning of a new history.
   private own(
     { count, version }: { readonly version: string; readonly count: number },
-    latest: State,
-    least: number,
+    state: State,
     now: number
   ): Known {
     const { shift, party: { circuit: mirror, mode } } = this
-    const begun = this.begun(now)
+    const begun = this.begun(now, state.generation)
     const fleet = begun.fleet!
     const { gateCause, gateSince, gateUntil, hintUntil, lastFailure, lastOpenFor, openings } = mirror
     Object.assign(fleet.circuit, {
@@ -110,7 +116,7 @@ export class Knowledge {
       hintUntil: hintUntil + shift
     })
     fleet.mode = mirror.mode === mode ? undefined : mirror.mode
-    fleet.circuit.cell.current = { ...latest, generation: Math.max(latest.generation, least) }
+    fleet.circuit.cell.current = state
     return { ...begun, version, count, isLater: true, text: Stored.write(fleet) }
   }
 
@@ -123,8 +129,12 @@ export class Knowledge {
 /** Whether it is kept: what this process alone knows is kept by nobody yet. */
 export const isWritten = ({ epoch, version }: Known): boolean => partsOf(version).epoch === epoch
 
-/** How many changes a history has had, and its name. */
-export const partsOf = (version: string): { readonly count: number; readonly epoch: string } => {
-  const [count, , epoch] = version.split(".")
-  return { count: Number(count) || 0, epoch: epoch ?? "" }
+/** How many changes a history has had, its name, and the generation that it began with. */
+export const partsOf = (version: string): {
+  readonly begins: number
+  readonly count: number
+  readonly epoch: string
+} => {
+  const [count, , epoch = ""] = version.split(".")
+  return { begins: Number.parseInt(epoch, 10) || 0, count: Number(count) || 0, epoch }
 }
