@@ -174,11 +174,6 @@ export class Memory {
     return bad
   }
 
-  /** The cell in which the last call was counted. */
-  get entered(): number {
-    return this.index
-  }
-
   /** A call that was counted in a cell says nothing after all. */
   withdraw(cell: number, bad: boolean): void {
     if (cell >= this.oldest) this.change(cell, -1, bad ? -1 : 0)

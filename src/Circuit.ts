@@ -104,7 +104,7 @@ export const make = (
 export const readsTime = (circuit: Circuit): boolean => {
   const { cell: { current }, gateUntil, rules } = circuit
   return circuit.meter !== undefined || rules.plan.timed || gateUntil !== -Infinity || current._tag !== "Closed" ||
-    (current.evidence !== undefined && current.evidence.isSuspicious())
+    current.evidence?.isSuspicious() === true
 }
 
 /**

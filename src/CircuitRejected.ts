@@ -111,7 +111,7 @@ export const explain = ({ calls, limit, note, rule, value }: Circuit.Cause): str
     manual: "opened by hand",
     escalated: `${value} circuits under it are open`,
     isolated: "isolated by hand",
-    store: "the store is lost"
+    store: "store is lost"
   }[rule]
   return words + (limit > 0 ? ` (limit ${rule.endsWith("Rate") ? percent(limit) : limit})` : "") +
     (note ? ` (${note})` : "")

@@ -178,8 +178,8 @@ export class Evidence {
   memories = noMemories
   // Of each rule two, half a block apart: wherever trouble begins, one of them is in its first half.
   blocks = noBlocks
-  // Of each rule over time the block that was closed last: it could not be judged before, and all its calls may be home.
-  closed = noBlocks
+  // Why the block that was closed last trips: one over time cannot be judged before, and all its calls may be home.
+  cause?: Verdict | undefined
   // The call, and the moment, with which the next block is half full.
   turnsAt = Infinity
   turnsWhen = Infinity
@@ -276,7 +276,7 @@ export class Evidence {
         this.unlink(call)
         if (i === 0) this.slow++
         const bad = this.count(call, i, true, now)
-        ;(call.hung ??= []).push([this.memories[i]!.entered, bad])
+        ;(call.hung ??= []).push([this.memories[i]!.index, bad])
         link(call, this.rows[i + 1])
         if (call.answeredAt !== undefined) this.answer(call)
         verdict ??= this.judge(now, call)
@@ -287,7 +287,7 @@ export class Evidence {
 
   /** Whether even a success may bring a verdict: one call more, and the window holds enough to judge its failures. */
   isSuspicious(): boolean {
-    for (let i = 0; i < this.memories.length; i++) if (this.memories[i]!.bad > 0) return true
+    for (const { bad } of this.memories) if (bad > 0) return true
     return false
   }
 
@@ -298,7 +298,7 @@ export class Evidence {
       const i = rules.findIndex((one) => (one.rule === "slowRate") === slow)
       this.memories[i]?.expire(now)
       const calls = i < 0 ? 0 : this.callsOf(i)
-      return { calls, share: calls === 0 ? 0 : this.memories[i]!.bad / calls }
+      return { calls, share: calls && this.memories[i]!.bad / calls }
     }
     const failed = of(false)
     const slow = of(true)
@@ -316,7 +316,8 @@ export class Evidence {
       if (joined >= rule.room || now >= ends) {
         older.calls = number - older.first
         older.least = 0.75 * (older.calls - older.ignored)
-        if (rule.room === Infinity) this.closed = Object.assign(this.closed.slice(), { [i]: older })
+        // After a silence it speaks of a time that is over.
+        this.cause = now < ends + rule.span / 2 ? over(rule, older.bad, older.calls - older.ignored) : undefined
         this.blocks = this.blocks.toSpliced(2 * i, 2, younger, block(rule, number, now))
         joined = 0
         ends = now + rule.span / 2
@@ -342,29 +343,25 @@ export class Evidence {
     return this.memories[i]!.calls + (this.plan.rules[i]!.rule === "failureRate" ? this.running : 0)
   }
 
-  protected lastClosed(i: number): Block | undefined {
-    return this.closed[i]
-  }
-
   // `call` is one that just failed, or turned out slow: its blocks know something new.
   judge(now: number, call: Call | undefined): Verdict | undefined {
     const { admitted, memories, plan: { rules, streak }, streak: row } = this
     if (row >= streak) return streakOf(row, streak)
-    for (let i = 0; i < rules.length; i++) {
-      const rule = rules[i]!
+    for (const [i, rule] of rules.entries()) {
       const memory = memories[i]!
       memory.expire(now)
       const calls = this.callsOf(i)
-      if (calls < rule.minimumCalls && row >= rule.belowMinimum) return streakOf(row, rule.belowMinimum)
+      if (row >= rule.belowMinimum && calls < rule.minimumCalls) return streakOf(row, rule.belowMinimum)
       const verdict = over(rule, memory.bad, calls)
       if (verdict !== undefined) return verdict
       if (call === undefined || rule.rule === "failureCount") continue
       // The newest call saw all that came before it: it knows no more than the window, unless calls that run dilute that.
       if (call.number === admitted - 1 && calls === memory.calls) continue
-      for (const one of [...call.blocks.slice(2 * i, 2 * i + 2), this.lastClosed(i)]) {
-        const verdict = one && over(rule, one.bad, Math.max(one.calls - one.ignored, one.least))
+      for (const { bad, calls, ignored, least } of call.blocks.slice(2 * i, 2 * i + 2)) {
+        const verdict = over(rule, bad, Math.max(calls - ignored, least))
         if (verdict !== undefined) return verdict
       }
+      if (this.cause?.rule === rule.rule) return this.cause
     }
     return undefined
   }

@@ -62,7 +62,7 @@ export class Guarded implements Circuit.Maker {
 const nothing = (): undefined => undefined
 const frame = Effect.onExitPrimitive(Effect.void, nothing)
 const { effect, onExit } = frame as never as { readonly effect: unknown; readonly onExit: unknown }
-if (effect !== Effect.void || onExit !== nothing) throw new Error("effect-breaker does not fit this version of effect")
+if (effect !== Effect.void || onExit !== nothing) throw new Error("effect-breaker does not fit this effect")
 
 // One call: the permit, and the frame on the fiber's stack that gives it back, in one object. All of it is written down
 // here, flat: a base class costs a sixth of a call.

@@ -42,7 +42,7 @@ export const make = (
 }
 
 const delay = /*#__PURE__*/ Setting.setting<unknown>(
-  "a schedule with at least one delay, and a finite one",
+  "a schedule with at least one delay, a finite one",
   Number.isFinite
 )
 

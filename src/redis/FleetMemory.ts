@@ -21,16 +21,10 @@ export type Written = readonly [index: number, first: number, ...cells: Readonly
 const mostCalls = 1e9
 
 export class FleetMemory extends CallWindow.Memory {
-  private last = -1
-
-  override get entered(): number {
-    return this.last
-  }
-
   override add(bad: boolean, at: number): boolean {
-    this.last = this.duration < Infinity ? this.bucketOf(at) : this.cellFor(at)
-    if (this.last < this.oldest) return false
-    this.change(this.last, 1, bad ? 1 : 0)
+    const cell = this.duration < Infinity ? this.bucketOf(at) : this.cellFor(at)
+    if (cell < this.oldest) return false
+    this.change(cell, 1, bad ? 1 : 0)
     this.expire(at)
     return bad
   }
@@ -45,13 +39,16 @@ export class FleetMemory extends CallWindow.Memory {
     return bad
   }
 
-  // Calls that were told late may have moved it up.
+  // It was counted in the cell that is named or before, and calls that were told late may have moved it up.
   override withdraw(cell: number, bad: boolean): void {
-    if (cell < this.oldest) return
-    for (let at = cell; at <= this.index; at++) {
+    const fits = (at: number) => {
       const [calls, wrong] = this.in(at)
-      if (bad ? wrong > 0 : calls > wrong) return super.withdraw(at, bad)
+      return bad ? wrong > 0 : calls > wrong
     }
+    let at = cell
+    while (at <= this.index && !fits(at)) at++
+    if (at > this.index) { for (at = cell; at >= this.oldest && !fits(at);) at-- }
+    super.withdraw(at, bad)
   }
 
   written(): Written {

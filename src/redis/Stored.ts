@@ -157,6 +157,7 @@ const Gathered = Schema.Struct({
   reachedAt: endless,
   failedAt: listOf<number>("times", Number.isFinite),
   succeededAt: endless,
+  cause: maybe(Schema.Struct({ rule: Rule, value: finite, limit: finite, calls: finite })),
   row: maybe(Schema.Struct({ from: finite, to: finite, limit: whole })),
   memories: listOf<Written>("memories", (one) => Array.isArray(one) && one.length >= 2 && one.every(isInteger)),
   blocks: listOf<ReadonlyArray<BlockData>>("blocks", (one) => Array.isArray(one) && one.every(isBlock)),
@@ -303,10 +304,11 @@ const gathered = (evidence: Evidence.Evidence | undefined): Read<typeof Gathered
     reachedAt,
     failedAt,
     succeededAt,
+    cause: evidence.cause,
     row: evidence.row,
     memories: memories.map((memory) => (memory as FleetMemory).written()),
-    blocks: kept.map((blocks) =>
-      blocks.map(({ bad, calls, id, ignored, least, since }) => [id, since, calls, ignored, bad, least])
+    blocks: kept.map(({ all }) =>
+      all.map(({ bad, calls, id, ignored, least, since }) => [id, since, calls, ignored, bad, least])
     ),
     shape: shapeOf(plan)
   }
@@ -320,6 +322,7 @@ const evidenceOf = (data: Read<typeof Gathered>, plan: Evidence.Plan, now: numbe
     reached,
     reachedAt: reachedAt ?? -Infinity,
     failedAt: [...failedAt],
+    cause: data.cause as Evidence.Verdict | undefined,
     row: data.row,
     streak: Math.max(streak, failedAt.length),
     succeededAt: succeededAt ?? -Infinity
@@ -331,19 +334,16 @@ const evidenceOf = (data: Read<typeof Gathered>, plan: Evidence.Plan, now: numbe
   // Under other rules only the streak means the same.
   if (data.shape !== shapeOf(plan) || memories.includes(undefined)) return evidence
   if (data.blocks.length !== plan.rules.length || data.blocks.some((blocks) => blocks.length < 2)) return evidence
-  return Object.assign(evidence, {
-    slow: data.slow,
-    memories,
-    kept: data.blocks.map((blocks) =>
-      blocks.map(([id, since, calls, ignored, bad, least]) => ({
-        id,
-        first: 0,
-        since,
-        calls,
-        ignored,
-        bad,
-        least: least ?? Infinity
-      }))
-    )
-  })
+  for (const [i, blocks] of data.blocks.entries()) {
+    evidence.kept[i]!.all = blocks.map(([id, since, calls, ignored, bad, least]) => ({
+      id,
+      first: 0,
+      since,
+      calls,
+      ignored,
+      bad,
+      least: least ?? Infinity
+    }))
+  }
+  return Object.assign(evidence, { slow: data.slow, memories })
 }
