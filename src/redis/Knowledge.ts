@@ -70,7 +70,7 @@ export class Knowledge {
     if (known === undefined || (known.epoch === epoch && count >= known.count)) return theirs
     const { generation, since } = this.fleetOf(theirs, now).circuit.cell.current
     const mine = generation > begins ? this.written(known, now) : this.latest(known, now)
-    if (mine.since <= since) return theirs
+    if (mine.since < since || (mine.since === since && mine.generation <= generation)) return theirs
     return this.own({ ...found, count }, { ...mine, generation: Math.max(mine.generation, generation + 1) }, now)
   }
 
