@@ -219,13 +219,14 @@ const tell = (
   const permits = new Map<Told, Permit>()
   const begin = (permit: Permit, generation: number, startedAt: number): Permit => {
     permit.generation = generation
-    permit.startedAt = startedAt + shift
+    // Clocks differ: nothing is later than now.
+    permit.startedAt = Math.min(startedAt + shift, now)
     permit.settled = false
     return permit
   }
   const permitOf = (call: Told): Permit => {
     const permit = begin(new Permit(), call.generation, call.startedAt)
-    permit.answeredAt = call.answeredAt === undefined ? undefined : call.answeredAt + shift
+    permit.answeredAt = call.answeredAt === undefined ? undefined : Math.min(call.answeredAt + shift, now)
     permit.step = call.step
     permits.set(call, permit)
     return permit
@@ -234,7 +235,7 @@ const tell = (
     const state = self.cell.current
     if (state.generation !== generation) return undefined
     if (state._tag === "Closed") {
-      state.evidence ??= prepared(new FleetEvidence(self.rules.plan, startedAt + shift))
+      state.evidence ??= prepared(new FleetEvidence(self.rules.plan, Math.min(startedAt + shift, now)))
     }
     return state.evidence instanceof FleetEvidence ? state.evidence : undefined
   }
@@ -286,7 +287,7 @@ const settleProbe = (self: Mutable, probe: Probe, shift: number, now: number): v
   if (state._tag !== "HalfOpen" || state.stage !== "Probing") return
   const permit = state.running.find((one) => (one as Lease).id === probe.id)
   if (permit === undefined) return
-  if (probe.answeredAt !== undefined) permit.answeredAt = probe.answeredAt + shift
+  if (probe.answeredAt !== undefined) permit.answeredAt = Math.min(probe.answeredAt + shift, now)
   if (probe.outcome !== undefined) {
     Circuit.settle(self, permit, probe.outcome, momentOf(self, probe.settledAt + shift, now))
   }
@@ -309,13 +310,11 @@ const judge = (fleet: Fleet, now: number, { every, grace }: Pace): number | unde
   const { evidence } = self.cell.current
   fleet.suspectedAt = undefined
   if (!(evidence instanceof FleetEvidence)) return undefined
-  let since = suspectedAt
-  let verdict = since === undefined ? undefined : evidence.verdict(now, since)
-  if (verdict === undefined && (evidence.suspicion ?? since) !== undefined) {
-    since = now
-    verdict = evidence.verdict(now, now)
+  const verdict = suspectedAt === undefined ? undefined : evidence.verdict(now, suspectedAt)
+  if (verdict === undefined) {
+    if ((evidence.suspicion ?? suspectedAt) === undefined || !evidence.suspect(now)) return undefined
   }
-  if (since === undefined || verdict === undefined) return undefined
+  const since = verdict === undefined ? now : suspectedAt!
   let until = -Infinity
   for (const { heardAt } of members.values()) {
     // Whoever does not know that it is asked reports in its own time, unless it is gone.
@@ -325,6 +324,6 @@ const judge = (fleet: Fleet, now: number, { every, grace }: Pace): number | unde
     fleet.suspectedAt = since
     return until
   }
-  Move.judge(self, now, verdict)
+  Move.judge(self, now, verdict ?? evidence.verdict(now, now))
   return undefined
 }

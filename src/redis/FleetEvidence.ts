@@ -10,8 +10,9 @@
  *
  * @since 0.1.0
  */
-import * as CallWindow from "../CallWindow.ts"
+import type * as CallWindow from "../CallWindow.ts"
 import * as Evidence from "../Evidence.ts"
+import { type Block, FleetBlocks } from "./FleetBlocks.ts"
 import { FleetMemory } from "./FleetMemory.ts"
 
 /** Where a call that runs stands in the evidence: the process keeps it, so that the shared value need not. */
@@ -29,20 +30,12 @@ export interface Row {
   readonly limit: number
 }
 
-/** A block with a name. How many calls joined it is known all along. */
-export interface Block extends Evidence.Block {
-  readonly id: number
-}
-
 /** The longest window of calls that a fleet shares: it is written down with each report. */
 export const longestWindow = 10_000
 
-/** The most blocks that are kept for each rule. */
-export const mostBlocks = 64
-
 export class FleetEvidence extends Evidence.Evidence {
-  /** Of each rule, the blocks that some call may still report to, oldest first: the last two are open, the one before was closed last. */
-  readonly kept: ReadonlyArray<Array<Block>>
+  /** Of each rule. */
+  readonly kept: ReadonlyArray<FleetBlocks>
   /** When the first of the failures in a row came home, in order: as many as a rule asks for. */
   failedAt: Array<number> = []
   succeededAt = -Infinity
@@ -67,7 +60,7 @@ export class FleetEvidence extends Evidence.Evidence {
     this.admitted = admitted
     this.newestAt = now
     this.memories = plan.rules.map(({ window }) => new FleetMemory(window, now))
-    this.kept = plan.rules.map((rule) => [block, block + 1].map((id) => ({ ...Evidence.block(rule, 0, now), id })))
+    this.kept = plan.rules.map((rule) => new FleetBlocks(rule, now, block))
   }
 
   /** The place of a call that runs. */
@@ -81,7 +74,7 @@ export class FleetEvidence extends Evidence.Evidence {
     call.number = place.number
     const hung = place.hung.slice(0, this.rows.length)
     call.hung = hung.length > 0 ? hung : undefined
-    call.blocks = this.kept.flatMap((blocks, i) => pair(blocks, place.blocks[i] ?? -1))
+    call.blocks = this.kept.flatMap((blocks, i) => blocks.pair(place.blocks[i] ?? -1))
     Evidence.link(call, this.rows[call.hung?.length ?? 0])
     if (call.answeredAt !== undefined) this.answer(call)
     this.running++
@@ -89,48 +82,38 @@ export class FleetEvidence extends Evidence.Evidence {
 
   override admit(call: Evidence.Call): void {
     const { startedAt } = call
-    // A block begins where none has been told of yet, lest it divide what was told from what is told late.
-    const now = this.newestAt = Math.max(this.newestAt, startedAt)
+    const { grace, isAlone, newestAt } = this
     call.number = this.admitted++
     this.running++
-    call.blocks = this.kept.flatMap((blocks, i) => {
-      const rule = this.plan.rules[i]!
-      const youngest = blocks.at(-1)!
-      const ends = youngest.since + rule.span / 2
-      const isFull = youngest.calls - youngest.ignored >= rule.room || now >= ends
-      if (isFull && (this.isAlone || now - youngest.since >= this.grace)) {
-        const older = blocks.at(-2)!
-        const calls = older.calls - older.ignored
-        older.least = leastShare * calls
-        // In a fleet of many a verdict looks at every block that is kept.
-        this.cause = this.isAlone && now < ends + rule.span / 2 && Evidence.over(rule, older.bad, calls)
-        blocks.push({ ...Evidence.block(rule, 0, now), id: youngest.id + 1 })
-      }
-      let younger = blocks.length - 1
-      while (younger > 1 && blocks[younger]!.since > startedAt) younger--
-      const joined = pair(blocks, blocks[younger]!.id - 1)
-      for (const block of joined) {
-        block.calls++
-        if (block.id < blocks.at(-2)!.id) block.least += leastShare
-      }
+    call.blocks = this.kept.flatMap((blocks) => {
+      const joined = blocks.join(startedAt, newestAt, grace, isAlone)
+      if (blocks.closed !== undefined) this.cause = blocks.closed.cause
       return joined
     })
+    this.newestAt = Math.max(newestAt, startedAt)
     Evidence.link(call, this.rows[0])
   }
 
-  /** Lets go of the blocks that ended before `time`, and of some of the oldest where there are many. */
+  /** Lets go of what ended before `time`. */
   forget(time: number): void {
-    for (const blocks of this.kept) {
-      while (blocks.length > 3 && endOf(blocks) < time) blocks.shift()
-      if (blocks.length <= mostBlocks) continue
-      // Calls so old are judged by some of them.
-      const thinned = blocks.filter((_, i) => i % 2 === 0 || i >= mostBlocks / 2)
-      blocks.splice(0, blocks.length, ...thinned)
-    }
+    for (const blocks of this.kept) blocks.forget(time)
   }
 
-  /** What the rules say to what is known now of the calls that had come home until then. */
+  /** Tells whether it looks like the end, as far as members were heard. */
+  suspect(now: number): boolean {
+    if (this.recent(now, now) !== undefined) return true
+    return this.kept.some((blocks) => blocks.suspect(now, this.grace) !== undefined)
+  }
+
+  /** What the rules say to what had come home until then, all having been heard since. */
   verdict(now: number, until: number): Evidence.Verdict | undefined {
+    let verdict = this.recent(now, until)
+    for (const blocks of this.kept) verdict ??= blocks.verdict(until, this.grace)
+    return verdict
+  }
+
+  // The streak and the windows.
+  private recent(now: number, until: number): Evidence.Verdict | undefined {
     const { plan: { rules, streak } } = this
     if (this.row !== undefined) return Evidence.streakOf(this.row.limit, this.row.limit)
     const row = this.failedAt.filter((at) => at <= until).length
@@ -142,15 +125,6 @@ export class FleetEvidence extends Evidence.Evidence {
       if (calls < rule.minimumCalls && row >= rule.belowMinimum) return Evidence.streakOf(row, rule.belowMinimum)
       const verdict = Evidence.over(rule, memory.badUntil(until), calls)
       if (verdict !== undefined) return verdict
-      if (rule.rule === "failureCount") continue
-      const blocks = this.kept[i]!
-      for (const [j, { bad, calls, ignored, least, since }] of blocks.entries()) {
-        // What only some have told of yet must not outweigh what all have; a moment's calls may be those of one alone.
-        const end = blocks[j + 2]?.since ?? Infinity
-        if (end <= until ? end - since < this.grace : until - since < now - until) continue
-        const verdict = Evidence.over(rule, bad, Math.max(calls - ignored, least))
-        if (verdict !== undefined) return verdict
-      }
     }
     return undefined
   }
@@ -199,21 +173,3 @@ export class FleetEvidence extends Evidence.Evidence {
 /** Whether a fleet can share the windows of a plan. */
 export const isShareable = (window: CallWindow.CallWindow): boolean =>
   (window._tag === "LastCalls" ? window.calls : window.buckets) <= longestWindow
-
-// ---------------------------------------------------------------------------------------------------------------------
-
-const leastShare = 0.75
-
-// The block of that name and the next. What nobody kept any more cannot be judged either.
-const pair = (blocks: ReadonlyArray<Block>, id: number): ReadonlyArray<Block> => {
-  let i = blocks.length - 1
-  while (i > 0 && blocks[i - 1]!.id >= id) i--
-  return [id, id + 1].map((id) => {
-    if (blocks[i]?.id === id) return blocks[i++]!
-    return { id, first: 0, since: 0, calls: 0, ignored: 0, bad: 0, least: Infinity }
-  })
-}
-
-// A block ends where the one after the next begins, if that is kept.
-const endOf = ([block, next, third]: ReadonlyArray<Block>): number =>
-  next!.id >= block!.id + 2 ? next!.since : third!.since

@@ -307,8 +307,8 @@ const gathered = (evidence: Evidence.Evidence | undefined): Read<typeof Gathered
     cause: evidence.cause || undefined,
     row: evidence.row,
     memories: memories.map((memory) => (memory as FleetMemory).written()),
-    blocks: kept.map((blocks) =>
-      blocks.map(({ bad, calls, id, ignored, least, since }) => [id, since, calls, ignored, bad, least])
+    blocks: kept.map(({ all }) =>
+      all.map(({ bad, calls, id, ignored, least, since }) => [id, since, calls, ignored, bad, least])
     ),
     shape: shapeOf(plan)
   }
@@ -334,19 +334,16 @@ const evidenceOf = (data: Read<typeof Gathered>, plan: Evidence.Plan, now: numbe
   // Under other rules only the streak means the same.
   if (data.shape !== shapeOf(plan) || memories.includes(undefined)) return evidence
   if (data.blocks.length !== plan.rules.length || data.blocks.some((blocks) => blocks.length < 2)) return evidence
-  return Object.assign(evidence, {
-    slow: data.slow,
-    memories,
-    kept: data.blocks.map((blocks) =>
-      blocks.map(([id, since, calls, ignored, bad, least]) => ({
-        id,
-        first: 0,
-        since,
-        calls,
-        ignored,
-        bad,
-        least: least ?? Infinity
-      }))
-    )
-  })
+  for (const [i, blocks] of data.blocks.entries()) {
+    evidence.kept[i]!.all = blocks.map(([id, since, calls, ignored, bad, least]) => ({
+      id,
+      first: 0,
+      since,
+      calls,
+      ignored,
+      bad,
+      least: least ?? Infinity
+    }))
+  }
+  return Object.assign(evidence, { slow: data.slow, memories })
 }

@@ -72,7 +72,8 @@ const simulate = (load: Load, options: Omit<Options, "processes">, until: number
     all[who]!.ask((leave) => {
       if (leave instanceof Circuit.Refusal) return
       fates.admitted.push([at, failed])
-      world.at(world.now + (failed ? load.failure : load.success).draw(random), () => {
+      // No two calls come home at the very same time.
+      world.at(world.now + (failed ? load.failure : load.success).draw(random) + random(), () => {
         fates.home.push([world.now - beginning, failed])
         leave.settle(failed ? Outcome.failure() : Outcome.success)
         then()
@@ -243,7 +244,7 @@ describe("a fleet of many", () => {
         // The window must hold what it takes to be judged.
         if (measure > 8000 || spanOf(policy) / 1000 * load.rate < 2 * Math.max(least, BURST)) continue
         // A process that died is waited for, as long as it might yet report.
-        const bound = load.from + 3 * measure + every + 2 * grace
+        const bound = load.from + 4 * measure + every + 2 * grace
 
         const { opening } = simulate(load, { ...options, rules: { tripPolicy: policy } }, bound)
 
