@@ -1,19 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "@effect/vitest"
-import type { Browser, BrowserContextOptions, ConsoleMessage, Locator, Page } from "playwright-core"
-import { hasBrowser, launch } from "./browser.ts"
+import { describe, expect, it } from "@effect/vitest"
+import type { BrowserContextOptions, Page } from "playwright-core"
+import { hasBrowser } from "./browser.ts"
 import { axe, type Circuit, circuit, isolated, open, type Script, script } from "./script.ts"
+import { card, live, names, text, visiting } from "./visiting.ts"
 
 describe.skipIf(!hasBrowser)("the live page", () => {
-  let browser: Browser
-  const endings: Array<() => Promise<unknown>> = []
-
-  beforeAll(async () => {
-    browser = await launch()
-  })
-  afterEach(async () => {
-    for (const end of endings.splice(0).toReversed()) await end()
-  })
-  afterAll(() => browser.close())
+  const { endings, visit } = visiting()
 
   const serve = async (circuits: ReadonlyArray<Circuit>): Promise<Script> => {
     const server = await script(circuits)
@@ -21,60 +13,15 @@ describe.skipIf(!hasBrowser)("the live page", () => {
     return server
   }
 
-  const newPage = async (options: BrowserContextOptions): Promise<Page> =>
-    (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })).newPage()
-
-  /** A browser takes its time over a new page: visits that ask for nothing special share one. */
-  let shared: Page | undefined
-  const plain = async (): Promise<Page> => shared ??= await newPage({})
-
-  /** Opens the page. What it complains about is to be nothing at the end of each visit. */
-  const visit = async (
-    server: Script,
-    options?: BrowserContextOptions,
-    prepare: (page: Page) => Promise<unknown> = async () => {},
-    ready: (page: Page) => Promise<unknown> = live
-  ): Promise<Page> => {
-    const page = options === undefined ? await plain() : await newPage(options)
-    const complaints: Array<string> = []
-    const complain = (complaint: string) => {
-      if (!complaint.includes("net::ERR_")) complaints.push(complaint)
-    }
-    const hear = (message: ConsoleMessage) => message.type() === "error" && complain(message.text())
-    const hearError = (error: Error) => complain(String(error))
-    page.on("console", hear)
-    page.on("pageerror", hearError)
-    endings.push(async () => {
-      page.off("console", hear)
-      page.off("pageerror", hearError)
-      await page.unrouteAll()
-      await page.mouse.move(0, 0)
-      await (options === undefined ? page.goto("about:blank") : page.context().close())
-      expect(complaints).toEqual([])
-    })
-    await prepare(page)
-    await page.goto(server.url)
-    await ready(page)
-    return page
-  }
-
-  /** The page has the whole and listens. */
-  const live = async (page: Page) => {
-    await page.locator(".connection.live").waitFor()
-  }
   const listening = async (server: Script) => {
     await expect.poll(() => server.streams).toBeGreaterThan(0)
   }
 
-  const card = (page: Page, name: string): Locator =>
-    page.locator(".card", { has: page.getByTitle(name, { exact: true }) })
-  const names = (page: Page) => page.locator(".cards > li:not([hidden]) h3").allTextContents()
   const focused = (page: Page) =>
     page.evaluate<string>("document.activeElement.ariaLabel ?? document.activeElement.tagName")
   const cards = async (page: Page, count: number) => {
     await expect.poll(() => page.locator(".card").count()).toBe(count)
   }
-  const text = async (locator: Locator) => (await locator.innerText()).replaceAll(/\s+/g, " ")
 
   describe("a circuit", () => {
     it("is told in words: state, cause, what happens next, figures", async () => {
@@ -156,9 +103,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       server.now = () => start + 3_600_000
       // nothing is heard for a while, and the page is not to wonder
       server.every = 60_000
-      const page = await visit(server, {}, async (page) => {
-        await page.clock.install({ time: start })
-      })
+      const page = await visit(server, {}, { prepare: (page) => page.clock.install({ time: start }) })
       await listening(server)
       await page.clock.pauseAt(await page.evaluate<number>("Date.now() + 1000"))
       const next = async () => {
@@ -392,12 +337,14 @@ describe.skipIf(!hasBrowser)("the live page", () => {
             circuit(`tenant-${index}`, { inFlight: number, calls: 40, failureRate: ((index + number) % 7) / 10 }, strip)
         )
       const server = await serve(round(0))
-      const page = await visit(server, {}, (page) =>
-        page.addInitScript(`
-          globalThis.tasks = []
-          new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)))
-            .observe({ type: "longtask", buffered: true })
-        `))
+      const page = await visit(server, {}, {
+        prepare: (page) =>
+          page.addInitScript(`
+            globalThis.tasks = []
+            new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)))
+              .observe({ type: "longtask", buffered: true })
+          `)
+      })
       await cards(page, 500)
       const tasks = () => page.evaluate<ReadonlyArray<number>>("tasks")
       const before = (await tasks()).length
