@@ -15,8 +15,8 @@ import { card, live, names, text, visiting } from "./visiting.ts"
 describe.skipIf(!hasBrowser)("the live page of a real service", () => {
   const { endings, visit } = visiting()
 
-  const serve = async (): Promise<Gateway> => {
-    const service = await gateway()
+  const serve = async (options?: Parameters<typeof gateway>[0]): Promise<Gateway> => {
+    const service = await gateway(options)
     endings.push(service.end)
     return service
   }
@@ -59,7 +59,7 @@ describe.skipIf(!hasBrowser)("the live page of a real service", () => {
       name: "openai",
       classify: LlmOutcome.classify,
       tripPolicy: TripPolicy.failureRate({ threshold: 0.5, minimumCalls: 4, window: CallWindow.lastCalls(10) }),
-      openDuration: "5 seconds",
+      openDuration: "4 seconds",
       halfOpen: { successes: 2 },
       ramp: { shares: [0.25], every: "10 millis" }
     }))
@@ -68,7 +68,7 @@ describe.skipIf(!hasBrowser)("the live page of a real service", () => {
     const page = await look(service)
     const openai = card(page, "openai")
     const words = () => text(openai)
-    const next = async () => /Next probe in (\d+) s/.exec(await words())?.[1]
+    const next = async () => Number(/Next probe in (\d+) s/.exec(await words())?.[1] ?? 0)
     const colour = () => page.evaluate<string>("getComputedStyle(document.querySelector('.card')).borderTopColor")
     const segments = () => text(page.locator(".segments"))
 
@@ -83,15 +83,15 @@ describe.skipIf(!hasBrowser)("the live page of a real service", () => {
     expect((await calls(2)).map(reasonOf)).toEqual(["Open", "Open"])
 
     await expect.poll(words).toContain("Refused 2")
-    expect(await words()).toMatch(/^openai Open for \d+ s Next probe in [1-5] s/)
+    expect(await words()).toMatch(/^openai Open for \d+ s Next probe in [1-4] s/)
     expect(await words()).toContain("50 % of the last 6 calls failed (limit 50 %)")
     expect(await words()).toMatch(/Last failure: overloaded, (just now|\d+ s ago)/)
     expect(await page.title()).toBe("(1) Circuits")
     expect(await segments()).toBe("1 Open 0 Isolated 0 Half-open 0 Closed")
     await expect.poll(colour).toBe("rgb(211, 49, 59)")
+    const left = await next()
     await everybodyCanUse(page)
-    const left = Number(await next())
-    await expect.poll(async () => Number(await next())).toBeLessThan(left)
+    await expect.poll(next).toBeLessThan(left)
     await expect.poll(words).toContain("The next call is a probe")
 
     await run(provider.setHealth({ faults: [{ fault: Fault.hangBeforeHeaders, share: 1 }] }))
@@ -128,9 +128,9 @@ describe.skipIf(!hasBrowser)("the live page of a real service", () => {
       "openai closed",
       "openai lets 25 % of the calls through",
       "openai asks with probes",
-      "openai opened for 5s: 1 of 2 probes failed (limit 1)",
+      "openai opened for 4s: 1 of 2 probes failed (limit 1)",
       "openai asks with probes",
-      "openai opened for 5s: 50 % of the last 6 calls failed (limit 50 %)"
+      "openai opened for 4s: 50 % of the last 6 calls failed (limit 50 %)"
     ])
   })
 
@@ -199,6 +199,22 @@ describe.skipIf(!hasBrowser)("the live page of a real service", () => {
     await page.getByText("Not done: The guard of this page did not let the request pass.").waitFor()
     await everybodyCanUse(page)
     expect((await service.run(breaker.state))._tag).toBe("Closed")
+  })
+
+  it("counts the circuits in trouble that it has no room for", async () => {
+    const service = await serve({ circuits: 2 })
+    const { run } = service
+    const breakers = await run(Effect.forEach(["a", "b", "c"], (name) => Breaker.make({ name })))
+    const page = await look(service)
+    await expect.poll(() => text(page.locator("p.hidden"))).toContain("And 1 circuit more")
+    expect(await page.locator(".beyond").count()).toBe(0)
+
+    await run(Effect.forEach(breakers, (breaker) => breaker.trip()))
+    await expect.poll(() => page.locator(".beyond").allInnerTexts().then((all) => all.join()))
+      .toMatch(/^1 more circuit is in trouble and not shown/)
+    await everybodyCanUse(page)
+    await run(breakers[0]!.reset)
+    await expect.poll(() => page.locator(".beyond").count()).toBe(0)
   })
 
   it("says that it lost its server, and shows what is true as soon as the server is back", async () => {

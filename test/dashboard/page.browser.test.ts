@@ -87,7 +87,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
         })
       ])
       const page = await visit(server)
-      await page.waitForSelector(".card canvas")
+      await page.waitForSelector(".plot path")
       const label = async () => (await page.locator(".plot").getAttribute("aria-label"))!.replaceAll("\u00a0", " ")
       expect(await label()).toBe("Last 1 min: open for 10 s; 200 calls, 3 failed, 0 slow, 20 refused.")
 
@@ -210,7 +210,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       await listening(server)
       await cards(page, 60)
       await page.evaluate("scrollTo(0, 2000)")
-      await page.waitForSelector("[data-id=c24] canvas")
+      await page.waitForSelector("[data-id=c24] .plot svg")
 
       server.beat({ circuits: [open("c59")] })
 
@@ -308,6 +308,57 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       expect(await page.locator(".happenings li").count()).toBe(200)
     })
 
+    it("is told in the title even while the page is in the background, where no frame is drawn", async () => {
+      const server = await serve([circuit("openai")])
+      const page = await visit(server, {}, {
+        prepare: (page) =>
+          page.addInitScript(`
+            globalThis.hide = () => {
+              Object.defineProperty(document, "visibilityState", { get: () => "hidden" })
+              globalThis.requestAnimationFrame = () => 0
+            }
+          `)
+      })
+      await listening(server)
+      expect(await page.title()).toBe("Model gateway")
+      await page.evaluate("hide()")
+
+      server.beat({ circuits: [open("openai")] })
+
+      await expect.poll(() => page.title()).toBe("(1) Model gateway")
+    })
+
+    it("tells of trouble beyond what the page shows, in plain sight and aloud, for as long as there is some", async () => {
+      const server = await serve([open("openai"), open("mistral")])
+      server.hidden = 40
+      const page = await visit(server)
+      await listening(server)
+      const said = () => page.locator("#announcements").innerText()
+      const shown = page.locator(".bar .beyond")
+      expect(await shown.count()).toBe(0)
+      expect(await page.locator("p.hidden").innerText())
+        .toBe("And 40 circuits more than this page follows, all of them closed.")
+
+      server.hiddenTrouble = 12
+      server.beat({})
+      await expect.poll(() => shown.count()).toBe(1)
+      expect(await text(shown))
+        .toBe("12 more circuits are in trouble and not shown. This page follows no more than 2 circuits.")
+      expect((await shown.boundingBox())!.y).toBeLessThan(200)
+      expect(await page.locator("p.hidden").innerText())
+        .toBe("And 40 circuits more than this page follows, 12 of them in trouble.")
+      expect(await page.title()).toBe("(14) Model gateway")
+      await expect.poll(said).toBe("12 more circuits are in trouble and not shown.")
+
+      server.hiddenTrouble = 1
+      server.beat({})
+      await expect.poll(() => text(shown)).toContain("1 more circuit is in trouble and not shown.")
+      server.hiddenTrouble = undefined
+      server.beat({})
+      await expect.poll(() => shown.count()).toBe(0)
+      await expect.poll(said).toBe("No circuit in trouble is left out any more.")
+    })
+
     it("is said aloud, and a storm is summed up", async () => {
       const all = Array.from({ length: 12 }, (_, index) => circuit(`c${index}`))
       const server = await serve(all)
@@ -322,20 +373,31 @@ describe.skipIf(!hasBrowser)("the live page", () => {
   })
 
   describe("five hundred circuits", () => {
-    it("are all right after each beat in which all of them change, and the filter answers", async () => {
-      const strip = {
-        states: "c".repeat(120),
-        calls: Array.from({ length: 120 }, (_, index) => index % 9),
-        failures: Array.from({ length: 120 }, () => 0),
-        slow: Array.from({ length: 120 }, () => 0),
-        refused: Array.from({ length: 120 }, () => 0)
-      }
-      const round = (number: number) =>
-        Array.from(
-          { length: 500 },
-          (_, index) =>
-            circuit(`tenant-${index}`, { inFlight: number, calls: 40, failureRate: ((index + number) % 7) / 10 }, strip)
-        )
+    const strip = {
+      states: "c".repeat(120),
+      calls: Array.from({ length: 120 }, (_, index) => index % 9),
+      failures: Array.from({ length: 120 }, () => 0),
+      slow: Array.from({ length: 120 }, () => 0),
+      refused: Array.from({ length: 120 }, () => 0)
+    }
+    const round = (number: number) =>
+      Array.from(
+        { length: 500 },
+        (_, index) =>
+          circuit(`tenant-${index}`, { inFlight: number, calls: 40, failureRate: ((index + number) % 7) / 10 }, strip)
+      )
+    const figures = (page: Page) =>
+      page.evaluate<ReadonlyArray<string>>(`
+        [...new Set([...document.querySelectorAll(".figures div:nth-child(3) dd")].map((each) => each.textContent))]
+      `)
+
+    interface Drawn {
+      readonly cards: number
+      readonly near: number
+      readonly far: number
+    }
+
+    it("are all right after each beat, drawn a few at a time, each once, and pictures only where they are seen", async () => {
       const server = await serve(round(0))
       const page = await visit(server, {}, {
         prepare: (page) =>
@@ -346,26 +408,103 @@ describe.skipIf(!hasBrowser)("the live page", () => {
           `)
       })
       await cards(page, 500)
-      const tasks = () => page.evaluate<ReadonlyArray<number>>("tasks")
-      const before = (await tasks()).length
       await listening(server)
+      // What is drawn at once comes to an observer at once.
+      await page.evaluate(`
+        globalThis.loading = tasks.splice(0)
+        globalThis.drawn = []
+        globalThis.times = new Map()
+        const isNear = (card) => {
+          const { bottom, top } = card.getBoundingClientRect()
+          return bottom > -301 && top < innerHeight + 301
+        }
+        new MutationObserver((records) => {
+          const cards = new Set()
+          const pictures = new Set()
+          for (const { target } of records) {
+            const card = (target.closest ? target : target.parentElement)?.closest(".card")
+            if (card == null) continue
+            cards.add(card)
+            if (target.closest?.("svg")) pictures.add(card)
+          }
+          for (const card of cards) if (!isNear(card)) times.set(card, (times.get(card) ?? 0) + 1)
+          drawn.push({
+            cards: cards.size,
+            near: [...cards].filter(isNear).length,
+            far: [...pictures].filter((card) => !isNear(card)).length
+          })
+        }).observe(document.querySelector(".cards"), {
+          subtree: true, childList: true, characterData: true, attributes: true
+        })
+      `)
+      const drawn = () => page.evaluate<ReadonlyArray<Drawn>>("drawn")
 
-      const figures = () =>
-        page.evaluate<ReadonlyArray<string>>(`
-          [...new Set([...document.querySelectorAll(".figures div:nth-child(3) dd")].map((each) => each.textContent))]
+      server.beat({ circuits: round(1) })
+      await expect.poll(() => figures(page)).toEqual(["1"])
+      const beat = await drawn()
+      expect(Math.max(...beat.map(({ near }) => near))).toBeLessThanOrEqual(6)
+      expect(Math.max(...beat.map(({ cards }) => cards))).toBeLessThanOrEqual(24)
+      expect(beat.some(({ far }) => far > 0)).toBe(false)
+      expect(await page.evaluate("Math.max(...times.values())")).toBe(1)
+      expect(await page.evaluate("times.size")).toBeGreaterThan(450)
+
+      server.beat({ circuits: round(2) })
+      await page.mouse.move(400, 500)
+      await page.mouse.wheel(0, 20_000)
+      await expect.poll(() =>
+        page.evaluate(`
+          scrollY > 19_000 && document.elementFromPoint(400, 500)?.closest(".card")?.querySelector("path") != null
         `)
-      for (const number of [1, 2, 3, 4, 5]) {
-        server.beat({ circuits: round(number) })
-        if (number === 3) await page.getByRole("searchbox").fill("tenant-49")
-        await expect.poll(figures).toEqual([String(number)])
-      }
+      ).toBe(true)
+      await page.getByRole("searchbox").pressSequentially("tenant-49")
+      await expect.poll(() => figures(page)).toEqual(["2"])
+      expect(Math.max(...(await drawn()).map(({ cards }) => cards))).toBeLessThanOrEqual(24)
+      await expect.poll(() => page.locator(".cards > li:not([hidden])").count()).toBe(11)
+      const [loading, beats] = await page.evaluate<ReadonlyArray<ReadonlyArray<number>>>("[loading, tasks]")
+      console.log(`long tasks (ms): loading ${loading!.join(", ") || "none"}; two beats ${beats!.join(", ") || "none"}`)
+    })
 
-      expect(await page.locator(".cards > li:not([hidden])").count()).toBe(11)
-      await page.getByRole("searchbox").fill("")
-      expect(await page.locator(".cards > li:not([hidden])").count()).toBe(500)
-      const all = await tasks()
-      const list = (tasks: ReadonlyArray<number>) => tasks.map(Math.round).join(", ") || "none"
-      console.log(`long tasks (ms): loading ${list(all.slice(0, before))}; five beats ${list(all.slice(before))}`)
+    it("are all there for who searches the page, or has it read aloud", async () => {
+      const server = await serve(round(0))
+      const page = await visit(server)
+      await cards(page, 500)
+
+      expect(await page.evaluate("find('tenant-321')")).toBe(true)
+      await expect.poll(() => page.evaluate("scrollY")).toBeGreaterThan(10_000)
+      expect(
+        await page.evaluate(`
+        const { bottom, top } = document.querySelector("[data-id=tenant-321]").getBoundingClientRect()
+        top < innerHeight && bottom > 0
+      `)
+      ).toBe(true)
+      const session = await page.context().newCDPSession(page)
+      const { nodes } = await session.send("Accessibility.getFullAXTree")
+      const read = (role: string) => nodes.filter((node) => node.role?.value === role).map(({ name }) => name?.value)
+      const all = new Set(round(0).map(({ name }) => name))
+      expect(new Set(read("article"))).toEqual(all)
+      expect(read("heading").filter((name) => all.has(name as string)).length).toBe(500)
+      expect(read("StaticText").filter((text) => text === "Closed").length).toBeGreaterThanOrEqual(500)
+      expect(read("StaticText").filter((text) => text === "No failure so far").length).toBe(500)
+    })
+
+    it("have their place from the start: nothing moves when they come into sight", async () => {
+      const server = await serve(round(0).slice(0, 120))
+      server.control = true
+      for (const options of [{}, { viewport: { width: 390, height: 800 }, isMobile: true, hasTouch: true }]) {
+        const page = await visit(server, options)
+        await cards(page, 120)
+        const height = () => page.evaluate<number>("document.documentElement.scrollHeight")
+        const before = await height()
+        const last = page.locator("[data-id=tenant-119]")
+        await last.scrollIntoViewIfNeeded()
+        await last.locator(".plot path").first().waitFor({ state: "attached" })
+        await page.locator("[data-id=tenant-60]").scrollIntoViewIfNeeded()
+        await page.locator("[data-id=tenant-60] .plot path").first().waitFor({ state: "attached" })
+
+        expect(before).toBeGreaterThan(8000)
+        // not by a pixel in a row of cards
+        expect(Math.abs(await height() - before) / (await page.locator(".card").count())).toBeLessThan(0.5)
+      }
     })
   })
 

@@ -33,6 +33,7 @@ let attempt = 0
 export const start = (): void => {
   connect()
   Clock.onTick(watch)
+  Clock.onTick(Paint.request)
   addEventListener("online", now)
   addEventListener("pageshow", now)
   document.addEventListener("visibilitychange", now)
@@ -104,7 +105,7 @@ const fetchAll = async (): Promise<void> => {
   }
   Clock.observe(page.at)
   lastSign = Date.now()
-  announce(takePage(page))
+  announce(takePage(page), board.hiddenTrouble)
   feed.connection = { is: "live" }
   wait = shortestWait
   const beats = waiting
@@ -127,6 +128,6 @@ const take = (beat: BeatView): void => {
     return
   }
   Clock.observe(beat.at)
-  announce(takeBeat(beat))
+  announce(takeBeat(beat), board.hiddenTrouble)
   Paint.request()
 }
