@@ -265,6 +265,8 @@ describe.skipIf(!hasBrowser)("the live page of a real service", () => {
     expect(await text(page.locator(".segments"))).toBe("1 Open 0 Isolated 0 Half-open 1 Closed")
     expect((await page.locator(".happenings").innerText()).includes("anthropic")).toBe(false)
     await everybodyCanUse(page)
+    await page.getByRole("searchbox").fill("mistral")
+    expect(await names(page)).toEqual(["mistral"])
   })
 })
 

@@ -167,6 +167,27 @@ describe.skipIf(!hasBrowser)("the live page", () => {
         .toBe("a b10 z isolated probing ramping shaky throttled b9")
     })
 
+    it("comes about in several steps where many circuits move, from the top", async () => {
+      const all = Array.from({ length: 200 }, (_, index) => circuit(`c${String(index).padStart(3, "0")}`))
+      const server = await serve(all)
+      const page = await visit(server)
+      await listening(server)
+      await cards(page, 200)
+      await page.evaluate(`
+        globalThis.moved = []
+        new MutationObserver((records) => moved.push(records.reduce((sum, { addedNodes }) => sum + addedNodes.length, 0)))
+          .observe(document.querySelector(".cards"), { childList: true })
+      `)
+      const troubled = all.filter((_, index) => index % 2 === 1).map(({ name }) => name)
+
+      server.beat({ circuits: troubled.map((name) => open(name)) })
+
+      await expect.poll(async () => (await names(page)).slice(0, troubled.length)).toEqual(troubled)
+      const moved = await page.evaluate<ReadonlyArray<number>>("moved")
+      expect(Math.max(...moved)).toBe(24)
+      expect(moved.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(2 * troubled.length)
+    })
+
     it("is on hold while the viewer is at work in a card, and focus stays", async () => {
       const server = await serve([circuit("a"), circuit("b"), circuit("c")])
       server.control = true
@@ -262,6 +283,23 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       await expect.poll(() => text(card(page, "new"))).toContain("Open")
     })
 
+    it("is found out to be dead where it is still open but nothing comes, and is made anew", async () => {
+      const server = await serve([circuit("openai")])
+      const page = await visit(server, {}, { prepare: (page) => page.clock.install() })
+      await listening(server)
+      await page.clock.pauseAt(await page.evaluate<number>("Date.now() + 1000"))
+      const connection = async () => {
+        await page.clock.runFor(250)
+        return text(page.locator(".connection"))
+      }
+      server.circuits = [open("openai")]
+
+      await expect.poll(connection).toMatch(/^reconnecting since .*the server went silent; what is shown may be old$/)
+      await expect.poll(connection).toBe("live")
+      expect(await text(card(page, "openai"))).toContain("Open")
+      expect(server.snapshots).toBe(2)
+    })
+
     it("fetches the whole again where beats are missing, and only there", async () => {
       const server = await serve([circuit("a"), circuit("b")])
       const page = await visit(server)
@@ -313,9 +351,18 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       const page = await visit(server, {}, {
         prepare: (page) =>
           page.addInitScript(`
+            // The page goes into the background just after it asked for a frame.
+            let state = "visible"
+            Object.defineProperty(document, "visibilityState", { get: () => state })
+            const frame = requestAnimationFrame
+            globalThis.requestAnimationFrame = (draw) => {
+              if (state === "visible") return frame(draw)
+              if (state === "hiding") queueMicrotask(() => document.dispatchEvent(new Event("visibilitychange")))
+              state = "hidden"
+              return 0
+            }
             globalThis.hide = () => {
-              Object.defineProperty(document, "visibilityState", { get: () => "hidden" })
-              globalThis.requestAnimationFrame = () => 0
+              state = "hiding"
             }
           `)
       })
@@ -331,9 +378,15 @@ describe.skipIf(!hasBrowser)("the live page", () => {
     it("tells of trouble beyond what the page shows, in plain sight and aloud, for as long as there is some", async () => {
       const server = await serve([open("openai"), open("mistral")])
       server.hidden = 40
-      const page = await visit(server)
+      server.every = 60_000
+      const page = await visit(server, {}, { prepare: (page) => page.clock.install() })
       await listening(server)
-      const said = () => page.locator("#announcements").innerText()
+      await page.clock.pauseAt(await page.evaluate<number>("Date.now() + 1000"))
+      const soon = async <A>(look: () => Promise<A>) => {
+        await page.clock.runFor(200)
+        return look()
+      }
+      const said = () => soon(() => page.locator("#announcements").innerText())
       const shown = page.locator(".bar .beyond")
       expect(await shown.count()).toBe(0)
       expect(await page.locator("p.hidden").innerText())
@@ -341,7 +394,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
 
       server.hiddenTrouble = 12
       server.beat({})
-      await expect.poll(() => shown.count()).toBe(1)
+      await expect.poll(() => soon(() => shown.count())).toBe(1)
       expect(await text(shown))
         .toBe("12 more circuits are in trouble and not shown. This page follows no more than 2 circuits.")
       expect((await shown.boundingBox())!.y).toBeLessThan(200)
@@ -352,10 +405,10 @@ describe.skipIf(!hasBrowser)("the live page", () => {
 
       server.hiddenTrouble = 1
       server.beat({})
-      await expect.poll(() => text(shown)).toContain("1 more circuit is in trouble and not shown.")
+      await expect.poll(() => soon(() => text(shown))).toContain("1 more circuit is in trouble and not shown.")
       server.hiddenTrouble = undefined
       server.beat({})
-      await expect.poll(() => shown.count()).toBe(0)
+      await expect.poll(() => soon(() => shown.count())).toBe(0)
       await expect.poll(said).toBe("No circuit in trouble is left out any more.")
     })
 
@@ -395,6 +448,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       readonly cards: number
       readonly near: number
       readonly far: number
+      readonly shown: number
     }
 
     it("are all right after each beat, drawn a few at a time, each once, and pictures only where they are seen", async () => {
@@ -431,7 +485,10 @@ describe.skipIf(!hasBrowser)("the live page", () => {
           drawn.push({
             cards: cards.size,
             near: [...cards].filter(isNear).length,
-            far: [...pictures].filter((card) => !isNear(card)).length
+            far: [...pictures].filter((card) => !isNear(card)).length,
+            shown: new Set(
+              records.map(({ target }) => target).filter((target) => target.localName === "li" && !target.hidden)
+            ).size
           })
         }).observe(document.querySelector(".cards"), {
           subtree: true, childList: true, characterData: true, attributes: true
@@ -459,7 +516,11 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       await page.getByRole("searchbox").pressSequentially("tenant-49")
       await expect.poll(() => figures(page)).toEqual(["2"])
       expect(Math.max(...(await drawn()).map(({ cards }) => cards))).toBeLessThanOrEqual(24)
-      await expect.poll(() => page.locator(".cards > li:not([hidden])").count()).toBe(11)
+      const count = () => page.locator(".cards > li:not([hidden])").count()
+      await expect.poll(count).toBe(11)
+      await page.getByRole("searchbox").fill("")
+      await expect.poll(count).toBe(500)
+      expect(Math.max(...(await drawn()).map(({ shown }) => shown))).toBeLessThanOrEqual(11 + 48)
       const [loading, beats] = await page.evaluate<ReadonlyArray<ReadonlyArray<number>>>("[loading, tasks]")
       console.log(`long tasks (ms): loading ${loading!.join(", ") || "none"}; two beats ${beats!.join(", ") || "none"}`)
     })

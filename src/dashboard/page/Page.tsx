@@ -2,11 +2,10 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks"
 import { Announcer } from "./Announcer.tsx"
 import { board, type Entry, inNameOrder, sweep } from "./Board.tsx"
-import { Card } from "./Card.tsx"
+import { Cards } from "./Cards.tsx"
 import { feed } from "./Feed.tsx"
 import { Happenings } from "./Happenings.tsx"
 import { countsOf, Header } from "./Header.tsx"
-import { memo } from "./Memo.tsx"
 import { type Ask, OrderDialog } from "./OrderDialog.tsx"
 import * as Paint from "./Paint.tsx"
 import { arrange, type Arrangement, empty, type Filter, matcher } from "./Ranking.tsx"
@@ -121,37 +120,6 @@ export const Page = () => {
 
 const resultStays = 15_000
 
-interface Asking {
-  readonly control: boolean
-  readonly ask: (ask: Omit<Ask, "instance">) => void
-}
-
-/** `instance` because ids mean other circuits after a restart. */
-const Cards = memo(({ ask, control, list, order, shown }: Asking & {
-  readonly list: { current: HTMLUListElement | null }
-  readonly instance: string | undefined
-  readonly order: ReadonlyArray<string>
-  readonly shown: ReadonlySet<string>
-}) => {
-  const limit = useGrowth(order.length)
-  return (
-    <ul role="list" class="cards" ref={list} aria-label="Circuits">
-      {order.slice(0, limit).map((id) => {
-        const entry = board.entries.get(id)
-        return entry === undefined
-          ? null
-          : <Place key={id} entry={entry} hidden={!shown.has(id)} control={control} ask={ask} />
-      })}
-    </ul>
-  )
-})
-
-const Place = memo((props: Asking & { readonly entry: Entry; readonly hidden: boolean }) => (
-  <li hidden={props.hidden}>
-    <Card entry={props.entry} control={props.control} ask={props.ask} />
-  </li>
-))
-
 const Nothing = ({ matching, total }: { readonly total: number; readonly matching: number }) => {
   if (matching > 0) return null
   return (
@@ -217,32 +185,24 @@ const useArrangement = (filter: Filter, held: () => boolean) => {
   const before = useRef(0)
   const [, redraw] = useState(0)
   const holding = held() && !forced.current
-  forced.current = false
   if (!holding) sweep()
   const arrangement = arrange(last.current, inNameOrder(), filter, holding, Date.now())
   const moved = arrangement.order !== last.current.order
   if (moved) before.current = scrollY
   last.current = arrangement
+  forced.current &&= arrangement.moving
   // A browser may follow a card that moved: the place on the page stays instead.
   useLayoutEffect(() => {
     if (moved && scrollY !== before.current) scrollTo({ top: before.current, behavior: "instant" })
+  })
+  useEffect(() => {
+    if (!arrangement.moving) return
+    const frame = requestAnimationFrame(() => redraw((count) => count + 1))
+    return () => cancelAnimationFrame(frame)
   })
   const sortNow = () => {
     forced.current = true
     redraw((count) => count + 1)
   }
   return { arrangement, sortNow }
-}
-
-const cardsPerFrame = 6
-
-/** Cards come a few at a time: the first ones are there at once, however many follow. */
-const useGrowth = (length: number): number => {
-  const [limit, setLimit] = useState(cardsPerFrame)
-  useEffect(() => {
-    if (limit >= length) return
-    const frame = requestAnimationFrame(() => setLimit(limit + cardsPerFrame))
-    return () => cancelAnimationFrame(frame)
-  }, [limit, length])
-  return limit
 }

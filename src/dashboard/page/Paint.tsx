@@ -51,6 +51,12 @@ export const request = (): void => {
   following ??= setTimeout(follow, farEvery)
 }
 
+// A frame that was asked for does not come while the page is in the background.
+document.addEventListener("visibilitychange", () => {
+  requested = false
+  request()
+})
+
 /** This card is seen now. */
 export const come = (card: Drawn): void => {
   cards.set(card, { moment: -1, at: 0 })

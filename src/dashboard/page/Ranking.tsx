@@ -1,5 +1,6 @@
 /** In which order circuits are shown, and which of them: trouble first, and nothing moves under the viewer's hand. */
 import type { Entry } from "./Board.tsx"
+import { towards } from "./Moves.tsx"
 import { type Kind, kindOf } from "./Words.tsx"
 
 export type Segment = "open" | "isolated" | "halfOpen" | "closed"
@@ -18,6 +19,8 @@ export interface Arrangement {
   readonly filter: Filter
   /** The order is on hold, and would be another one. */
   readonly waiting: boolean
+  /** It is on its way to another one. */
+  readonly moving: boolean
   /** When it was last sorted. */
   readonly sortedAt: number
 }
@@ -39,13 +42,14 @@ export const empty: Arrangement = {
   shown: new Set(),
   filter: { text: "", segments: new Set() },
   waiting: false,
+  moving: false,
   sortedAt: -Infinity
 }
 
 /**
  * The next arrangement of the circuits, which come in the order of their names. On hold nothing moves: what is new goes to
  * the end, what is gone stays, and what no longer matches stays too. Otherwise trouble moves at once, and circuits without
- * trouble now and then.
+ * trouble now and then; in several steps where many move.
  */
 export const arrange = (
   last: Arrangement,
@@ -69,24 +73,29 @@ export const arrange = (
       shown: sameSet(last.shown, [...shown, ...matching]),
       filter,
       waiting: wanted.length !== present.length || wanted.some((id, index) => id !== present[index]),
+      moving: false,
       sortedAt: last.sortedAt
     }
   }
 
   const due = kept.length === 0 || now - last.sortedAt >= calm || present.length !== wanted.length
   const moves = due || wanted.slice(0, troubled).some((id, index) => id !== present[index])
+  const order = same(last.order, !moves ? present : kept.length === 0 ? wanted : towards(present, wanted, mostMoves))
+  const arrived = order.every((id, index) => id === wanted[index])
   return {
-    order: same(last.order, moves ? wanted : present),
+    order,
     shown: sameSet(last.shown, matching),
     filter,
     waiting: false,
-    sortedAt: moves ? now : last.sortedAt
+    moving: moves && !arrived,
+    sortedAt: moves && arrived ? now : last.sortedAt
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 
 const calm = 5000
+const mostMoves = 24
 
 /** The last order itself where the next one is equal. */
 const same = (last: ReadonlyArray<string>, next: ReadonlyArray<string>): ReadonlyArray<string> =>
