@@ -64,7 +64,9 @@ export class FleetBlocks {
     const { all } = this
     let i = all.length - 1
     while (i > 0 && all[i - 1]!.id >= id) i--
-    return [id, id + 1].map((id) => all[i]?.id === id ? all[i++]! : { ...block(this.rule, 0, id), least: Infinity })
+    return [id, id + 1].map((id) =>
+      all[i]?.id === id ? all[i++]! : Object.assign(block(this.rule, 0, id), { least: Infinity })
+    )
   }
 
   /** What looks like the end, though not all were heard. What it goes by is closed with it. */
