@@ -45,9 +45,10 @@ export class FleetMemory extends CallWindow.Memory {
       const [calls, wrong] = this.in(at)
       return bad ? wrong > 0 : calls > wrong
     }
-    let at = cell
+    if (cell < this.oldest) return
+    let at = Math.min(cell, this.index)
     while (at <= this.index && !fits(at)) at++
-    if (at > this.index) { for (at = cell; at >= this.oldest && !fits(at);) at-- }
+    if (at > this.index) { for (at = Math.min(cell, this.index); at >= this.oldest && !fits(at);) at-- }
     super.withdraw(at, bad)
   }
 
