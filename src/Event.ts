@@ -59,6 +59,8 @@ export type Happening =
 /** A circuit with its name. */
 export interface Named extends Circuit.Circuit {
   readonly name: string
+  /** Of a circuit that many processes share: whether this one goes on alone. */
+  readonly isAlone?: boolean | undefined
   /** The machine's time. */
   now(clock: Clock.Clock): number
 }

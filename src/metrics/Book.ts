@@ -36,6 +36,10 @@ export const catalogue = {
     "effect_breaker_open_seconds_total",
     "Time that the circuit was open, until now. Of several circuits the sum."
   ],
+  storeLost: [
+    "effect_breaker_store_lost",
+    "Whether the shared circuit goes on in this process alone: its store is gone. Of several circuits how many do."
+  ],
   fallbacks: ["effect_breaker_fallbacks_total", "Answers of ladders of fallbacks, by where they came from."],
   savedTokens: [
     "effect_breaker_saved_tokens_total",
@@ -110,6 +114,10 @@ export class Book implements Shelf {
       { ...circuit, ...seconds },
       (context) => notClosed.openUntil(Context.get(context, Clock.Clock)) / 1000
     )
+  }
+
+  shared({ label, lost }: CircuitMeter): void {
+    this.gauge("storeLost", { circuit: label }, () => lost!.count())
   }
 
   spared({ label, wouldRefuse }: CircuitMeter): void {

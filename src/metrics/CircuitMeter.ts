@@ -7,6 +7,7 @@ import type * as Circuit from "../Circuit.ts"
 import type * as Outcome from "../Outcome.ts"
 import type { Named } from "../Registry.ts"
 import { Histogram } from "./Histogram.ts"
+import { Lost } from "./Lost.ts"
 import { NotClosed } from "./NotClosed.ts"
 
 type Reason = Circuit.Refusal["reason"]
@@ -34,6 +35,8 @@ export class Answers {
 
 /** @internal Told of what a label has to show for the first time. */
 export interface Shelf {
+  /** A circuit is shared by many processes. */
+  readonly shared: (meter: CircuitMeter) => void
   /** Calls were spared a refusal. */
   readonly spared: (meter: CircuitMeter) => void
   /** Answers of a language model were measured. */
@@ -63,6 +66,7 @@ export class CircuitMeter implements Circuit.Meter {
   openings = 0
   throttles = 0
   wouldRefuse: Record<Reason, number> | undefined = undefined
+  lost: Lost | undefined = undefined
   private answers: Answers | undefined = undefined
   private readonly steps = new Map<string, Step>()
   private readonly shelf: Shelf
@@ -74,6 +78,16 @@ export class CircuitMeter implements Circuit.Meter {
     this.refusals = none()
     this.durations = new Histogram(boundaries, MILLIS)
     this.notClosed = new NotClosed()
+  }
+
+  /** A circuit counts here; it may be one that many processes share, and this one may go on alone. */
+  holds(circuit: Named): void {
+    if (circuit.isAlone === undefined) return
+    if (this.lost === undefined) {
+      this.lost = new Lost()
+      this.shelf.shared(this)
+    }
+    this.lost.note(circuit)
   }
 
   admitted(): void {

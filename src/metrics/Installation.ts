@@ -77,8 +77,13 @@ export class Installation {
     book.close()
   }
 
-  private readonly meterOf = ({ name }: Named): CircuitMeter => {
-    const label = labelOf(name)
+  private readonly meterOf = (circuit: Named): CircuitMeter => {
+    const meter = this.labelled(labelOf(circuit.name))
+    meter.holds(circuit)
+    return meter
+  }
+
+  private labelled(label: string): CircuitMeter {
     const found = this.meters.get(label)
     if (found !== undefined) return found
     if (this.meters.size >= this.circuits) return this.rest ??= this.make(OTHER)
@@ -90,6 +95,7 @@ export class Installation {
   private readonly hear = (event: Event, circuit: Named): void => {
     if (event._tag === "Transitioned") this.attach(circuit).stepped(circuit, event)
     else if (event._tag === "Throttled") this.attach(circuit).throttles++
+    else if (event._tag === "StoreLost") this.attach(circuit)
   }
 
   // A circuit that left the registry, and is used all the same, is found when something happens to it.

@@ -12,6 +12,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import { detached } from "./Detached.ts"
 import { type News, newsOf, type Store } from "./Store.ts"
 
 /** Who has something to report. */
@@ -22,8 +23,10 @@ export interface Sender {
   readonly report: Effect.Effect<void>
   /** Somebody wrote. */
   hear(news: News, clock: Clock.Clock): void
-  /** Redis went away, for this reason; or it is back. */
-  lost(why: string | undefined, clock: Clock.Clock): void
+  /** Redis went away, or is back. */
+  stand(clock: Clock.Clock): void
+  /** The scope closes, and nobody will tell of the probes that still run. Gives whether there is anything left to tell. */
+  close(clock: Clock.Clock): boolean
 }
 
 /** The circuits that report. */
@@ -42,6 +45,9 @@ export class Courier {
   private readonly due = new Set<Sender>()
   private readonly wake = Latch.makeUnsafe()
   private wakesAt = Infinity
+  private underWay = 0
+  private foundAt = -Infinity
+  private pause = firstKnock
 
   private readonly senders: Senders
 
@@ -62,22 +68,24 @@ export class Courier {
   lose(reason: string): void {
     if (this.lost !== undefined) return
     this.lost = reason
-    for (const sender of this.senders.all()) sender.lost(reason, this.clock)
+    // Whoever is lost as soon as it is found is asked less and less often.
+    if (monotonic(this.clock) - this.foundAt > calm) this.pause = firstKnock
+    for (const sender of this.senders.all()) sender.stand(this.clock)
     this.wake.openUnsafe()
   }
 
   /** Carries reports and hears news, for as long as the scope is open. */
   get run(): Effect.Effect<void, never, Scope.Scope> {
     return Effect.gen({ self: this }, function*() {
-      const underWay = yield* FiberSet.make()
-      yield* Effect.forkScoped(this.carry(underWay))
+      const reports = yield* FiberSet.make()
+      yield* Effect.forkScoped(this.carry(reports))
       yield* Effect.forkScoped(this.listen)
       // What is still to be told is told before the scope closes: for no longer than a call would wait.
-      yield* Effect.addFinalizer(() => this.farewell)
+      yield* Effect.addFinalizer(() => this.farewell(reports))
     })
   }
 
-  private carry(underWay: FiberSet.FiberSet): Effect.Effect<void> {
+  private carry(reports: FiberSet.FiberSet): Effect.Effect<void> {
     return Effect.gen({ self: this }, function*() {
       for (;;) {
         if (this.lost !== undefined) {
@@ -86,53 +94,62 @@ export class Courier {
         }
         const now = monotonic(this.clock)
         this.wakesAt = Infinity
+        this.wake.closeUnsafe()
         for (const sender of this.due) {
           if (sender.dueAt > now) this.wakesAt = Math.min(this.wakesAt, sender.dueAt)
-          else {
+          else if (this.underWay < most) {
             sender.dueAt = Infinity
             this.due.delete(sender)
-            yield* FiberSet.run(underWay, sender.report)
+            this.underWay++
+            yield* FiberSet.run(reports, Effect.ensuring(sender.report, this.isHome))
           }
         }
-        this.wake.closeUnsafe()
         const rest = Math.ceil(this.wakesAt - now)
         yield* this.wakesAt === Infinity ? this.wake.await : Effect.timeoutOption(this.wake.await, rest)
       }
     })
   }
 
+  private get isHome(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (this.underWay-- === most) this.wake.openUnsafe()
+    })
+  }
+
   private get knock(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function*() {
-      for (let pause = firstKnock; this.lost !== undefined; pause = Math.min(2 * pause, lastKnock)) {
-        yield* Effect.sleep(pause)
+      while (this.lost !== undefined) {
+        yield* Effect.sleep(this.pause)
+        this.pause = Math.min(2 * this.pause, lastKnock)
         if ((yield* Effect.exit(this.store.pulse))._tag === "Failure") continue
         this.lost = undefined
-        for (const sender of this.senders.all()) sender.lost(undefined, this.clock)
+        this.foundAt = monotonic(this.clock)
+        for (const sender of this.senders.all()) sender.stand(this.clock)
       }
     })
   }
 
   // A client that is cut off takes up its subscriptions again by itself; one that gives up is asked anew.
   private get listen(): Effect.Effect<void> {
-    return Effect.scoped(Effect.gen({ self: this }, function*() {
+    const once = Effect.scoped(Effect.gen({ self: this }, function*() {
       const news = yield* this.store.news
       for (;;) {
         const heard = newsOf(yield* Queue.take(news))
         if (heard !== undefined) this.senders.find(heard.name)?.hear(heard, this.clock)
       }
-    })).pipe(
-      Effect.ignoreCause,
-      Effect.andThen(Effect.sleep(lastKnock)),
-      Effect.forever
-    )
+    }))
+    const wait = Effect.sleep(lastKnock).pipe(Effect.repeat({ while: () => this.lost !== undefined }))
+    return detached(once).pipe(Effect.ignoreCause, Effect.andThen(wait), Effect.forever)
   }
 
-  private get farewell(): Effect.Effect<void> {
-    const all = Effect.suspend(() =>
-      this.lost === undefined
-        ? Effect.forEach([...this.due], ({ report }) => report, { concurrency: 16, discard: true })
-        : Effect.void
-    )
+  private farewell(reports: FiberSet.FiberSet): Effect.Effect<void> {
+    const all = Effect.gen({ self: this }, function*() {
+      if (this.lost !== undefined) return
+      yield* FiberSet.awaitEmpty(reports)
+      const last = [...this.senders.all()].filter((sender) => sender.close(this.clock))
+      yield* Effect.forEach(last, ({ report }) => report, { concurrency: most, discard: true })
+      yield* FiberSet.awaitEmpty(reports)
+    })
     return Effect.asVoid(Effect.timeoutOption(all, this.store.options.bound))
   }
 }
@@ -142,5 +159,10 @@ export const monotonic = (clock: Clock.Clock): number => Number(clock.monotonicT
 
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** The most reports that are under way at once: Redis shall not be drowned by a program of a hundred thousand circuits. */
+const most = 32
+
+/** How long Redis waits to be asked whether it is back, and after how long it counts as well again. In milliseconds. */
 const firstKnock = 50
 const lastKnock = 1000
+const calm = 10_000

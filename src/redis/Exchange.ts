@@ -10,12 +10,14 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Circuit from "../Circuit.ts"
 import * as Move from "../Move.ts"
+import * as Outcome from "../Outcome.ts"
 import type { Permit } from "../State.ts"
 import { type Courier, monotonic } from "./Courier.ts"
 import * as Fleet from "./Fleet.ts"
 import type { FleetEvidence, Place } from "./FleetEvidence.ts"
-import { isWritten, Knowledge, type Known, partsOf, type Party } from "./Knowledge.ts"
+import { isWritten, Knowledge, type Known, partsOf, type Party, stateOf } from "./Knowledge.ts"
 import { Log, untold } from "./Log.ts"
+import { due, type Order, Orders } from "./Orders.ts"
 import type { SharedCall } from "./SharedCall.ts"
 import { type Kept, StoreError } from "./Store.ts"
 import * as Stored from "./Stored.ts"
@@ -29,26 +31,29 @@ export interface Ask {
   readonly resume: (answer: Answer, shift: number) => void
 }
 
-/** An operator's order, and who waits until it is carried out. */
-export interface Order {
-  readonly order: Circuit.Command
-  readonly resume: () => void
-}
-
 /** What an exchange tells of. */
-type Report = Pick<Exchange, "happened" | "probes" | "asks" | "orders" | "looks">
+interface Report extends Pick<Exchange, "happened" | "probes" | "asks" | "looks"> {
+  readonly orders: ReadonlyArray<Order>
+}
 
 export class Exchange {
   known: Known | undefined = undefined
   happened = new Log<SharedCall>()
   probes: Array<Fleet.Probe> = []
   asks: Array<Ask> = []
-  orders: Array<Order> = []
   looks = false
+  readonly orders: Orders
+  /** The probes that this process has leave for, and has yet to tell of. */
+  readonly held = new Map<string, SharedCall | undefined>()
+  /** Redis was gone: what is known may not be what is kept any more. */
+  isStale = false
   /** When the last exchange was over, by the monotonic clock. */
   doneAt = -Infinity
   private running: Array<SharedCall> = []
+  /** Those of its probes that it has told the end of, while the fleet still counts them as running. */
+  private over = new Set<string>()
   private isBusy = false
+  private asking: ReadonlyArray<Ask> = []
   private unheard: Kept | undefined = undefined
   private readonly party: Party
   private readonly courier: Courier
@@ -62,11 +67,13 @@ export class Exchange {
     this.pace = pace
     this.keepFor = keepFor
     this.knowledge = new Knowledge(party, courier.store)
+    this.orders = new Orders(courier.member)
   }
 
   /** Whether somebody waits for the next exchange: those who know less than this process does, since Redis lost it. */
   get isAwaited(): boolean {
-    return this.asks.length > 0 || this.orders.length > 0 || this.probes.length > 0 || this.known?.isLater === true
+    return this.asks.length > 0 || this.orders.waiting.length > 0 || this.probes.length > 0 ||
+      (this.known?.isOwn === true && !this.knowledge.isUntouched)
   }
 
   /** Whether nothing of this process would be lost to the fleet. */
@@ -108,7 +115,11 @@ export class Exchange {
   hear(news: Kept, now: number): void {
     const { known } = this
     const { count, epoch } = partsOf(news.version)
-    if (known !== undefined && known.epoch === epoch && known.count >= count) return
+    if (known !== undefined && known.epoch === epoch && known.count >= count) {
+      // It comes late, or from a Redis that has lost what is known.
+      this.isStale ||= news.version !== known.version && this.knowledge.foundBy(news, now).since > known.since
+      return
+    }
     // While an exchange is under way it may bring the same, or what is older: that is seen when it is over.
     if (this.isBusy || known === undefined) this.unheard = news
     else this.learn(this.knowledge.reconciled(this.known, news, now), now)
@@ -151,48 +162,60 @@ export class Exchange {
       const { store } = this.courier
       const clock = yield* Clock.Clock
       const now = () => monotonic(clock) + (store.shift ?? 0)
-      // The first look only reads: most programs that start find a circuit that is closed, and leave it as it is.
-      if (this.known === undefined) {
+      // The first look only reads: most programs that start find a circuit that is closed, and leave it as it is. So does
+      // the first one after Redis was gone, unless an operator ordered otherwise meanwhile.
+      if (this.known === undefined || (this.isStale && this.orders.waiting.length === 0)) {
         const found = yield* store.read(this.party.name)
         this.learn(this.knowledge.reconciled(this.known, found, now()), now())
+        this.isStale = false
         if (this.party.circuit.cell.current._tag === "Closed") {
           for (const { resume } of this.asks) resume(undefined, 0)
           this.asks = []
         }
+      } else if (!this.hasNews || (this.happened.length > long && this.members > 1)) {
+        // A long report is not applied in vain: where others tell too, something has changed.
+        yield* this.refresh(now)
       }
-      const isSuspected = this.known?.fleet?.suspectedAt !== undefined
-      if (!this.isAwaited && !isSuspected && !this.looks && this.happened.length + this.running.length === 0) {
-        if (this.doneAt > -Infinity) yield* this.refresh(now)
-        this.doneAt = monotonic(clock)
-        return undefined
-      }
-      // A long report is not applied in vain: where others tell too, something has changed.
-      if (this.happened.length > long && this.members > 1) yield* this.refresh(now)
-      const told = {
+      this.doneAt = monotonic(clock)
+      if (!this.hasNews) return undefined
+      const told: Report = {
         happened: this.happened,
         probes: this.probes,
         asks: this.asks,
-        orders: this.orders,
+        orders: this.orders.take(),
         looks: this.looks
       }
       this.happened = new Log()
       this.probes = []
+      this.asking = this.asks
       this.asks = []
-      this.orders = []
       this.looks = false
-      return yield* Effect.onError(this.tell(told, now, clock), () =>
-        Effect.sync(() => {
-          // What waits is told when Redis is back; what happened to calls is too old by then.
-          told.happened.forget()
-          this.takeBack(told)
+      return yield* this.tell(told, now, clock).pipe(
+        Effect.onError(() =>
+          Effect.sync(() => {
+            // What waits is told when Redis is back; what happened to calls is too old by then.
+            told.happened.forget()
+            this.takeBack(told)
+          })
+        ),
+        Effect.ensuring(Effect.sync(() => {
+          this.asking = []
         }))
+      )
     })
   }
 
-  private takeBack({ asks, orders, probes }: Report): void {
+  // Whether there is anything to tell, or to find out.
+  private get hasNews(): boolean {
+    const { known } = this
+    return this.isAwaited || this.looks || this.happened.length + this.running.length > 0 ||
+      known?.fleet?.suspectedAt !== undefined || (known?.isOwn === true && !this.knowledge.isUntouched)
+  }
+
+  private takeBack({ asks, probes }: Report): void {
     this.probes.unshift(...probes)
     this.asks.unshift(...asks)
-    this.orders.unshift(...orders)
+    this.orders.taken(false)
   }
 
   private tell(
@@ -208,7 +231,6 @@ export class Exchange {
         const at = now()
         const shift = this.shiftOf(at, clock)
         const fleet = this.knowledge.fleetOf(known, at)
-        known.fleet = undefined
         const out = Fleet.apply(fleet, {
           member,
           now: at,
@@ -218,7 +240,7 @@ export class Exchange {
           well: told.happened.well,
           probes: told.probes,
           looks: told.looks,
-          orders: told.orders.map(({ order }) => order),
+          orders: due(fleet, told.orders, monotonic(clock)),
           asks: told.asks.map(({ id }) => id)
         }, this.pace)
         // Whoever is refused changes nothing: of a crowd that asks, only those who are given leave have to write.
@@ -230,16 +252,19 @@ export class Exchange {
           return undefined
         }
         const next: Kept = { version: `${known.count + 1}.${member}.${known.epoch}`, text: Stored.write(fleet) }
-        const rest = Move.rest(fleet.circuit, at)
-        const livesFor = rest === Infinity ? 0 : rest + fleet.circuit.lastOpenFor + this.keepFor
-        const found = yield* store.swap(name, known.version, next, { livesFor, isNews: out.isNews, now: at })
+        const isNews = out.isNews || known.isOwn
+        const livesFor = this.livesFor(fleet, at)
+        const found = yield* store.swap(name, known.version, next, { livesFor, isNews, now: at })
         if (found !== undefined) {
           known = this.knowledge.reconciled(this.known, found, now())
           // What they wrote may refuse the calls that come until this is told.
-          if (isWritten(known)) this.learn(known, now())
+          if (isWritten(known) && told.orders.length === 0) this.learn(known, now())
           continue
         }
-        this.learn({ ...next, epoch: known.epoch, count: known.count + 1, isLater: false, fleet }, now())
+        for (const { id, outcome } of told.probes) if (outcome !== undefined && this.held.delete(id)) this.over.add(id)
+        this.orders.taken(true)
+        this.isStale = false
+        this.learn({ ...next, ...partsOf(next.version), ...stateOf(fleet), isOwn: false, fleet }, now())
         // After that: they are of this history, whatever was known before.
         this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
         answer(told, out, -shift)
@@ -253,6 +278,13 @@ export class Exchange {
       this.looks ||= told.looks
       return monotonic(clock)
     })
+  }
+
+  // How long Redis keeps it: for ever where it is shut without an end.
+  private livesFor({ circuit }: Stored.Fleet, now: number): number {
+    const rest = Move.rest(circuit, now)
+    const lease = circuit.cell.current._tag === "HalfOpen" ? circuit.rules.lease : 0
+    return rest === Infinity ? 0 : rest + circuit.lastOpenFor + Math.max(this.keepFor, lease)
   }
 
   /** What is known holds, whatever the process made of it. */
@@ -284,6 +316,34 @@ export class Exchange {
     known.fleet = fleet
     const shift = this.party.origin - (this.courier.store.shift ?? 0)
     this.party.show(fleet.circuit, shift, now + shift)
+    this.giveBack(fleet.circuit, now + shift)
+  }
+
+  /** Nobody will tell of the probes that still run. */
+  giveUp(now: number): void {
+    const told = new Set(this.probes.flatMap(({ id, outcome }) => outcome === undefined ? [] : [id]))
+    for (const id of this.held.keys()) if (!told.has(id)) this.ignored(id, now)
+  }
+
+  private ignored(id: string, settledAt: number): void {
+    this.probes.push({ id, answeredAt: undefined, outcome: Outcome.ignored, settledAt })
+  }
+
+  // Leave that was given to this process and reached nobody: the answer was lost, or whoever asked had gone.
+  private giveBack({ cell: { current } }: Circuit.Circuit, now: number): void {
+    const { over } = this
+    this.over = new Set()
+    if (current._tag !== "HalfOpen" || current.stage !== "Probing") return
+    for (const one of current.running) {
+      const { id } = one as Stored.Lease
+      if (!id.startsWith(`${this.courier.member}:`) || this.asking.some((ask) => ask.id === id)) continue
+      // Past its lease a probe has failed, whatever it says: it stays until somebody asks.
+      if (over.has(id)) this.over.add(id)
+      else if (!this.held.has(id)) {
+        this.held.set(id, undefined)
+        this.ignored(id, now)
+      }
+    }
   }
 
   private shiftOf(at: number, clock: Clock.Clock): number {

@@ -106,7 +106,8 @@ export const make = (rules: Circuit.Rules, now: number, epoch: string, mode: Cir
   epoch,
   members: new Map(),
   mode: undefined,
-  suspectedAt: undefined
+  suspectedAt: undefined,
+  orders: []
 })
 
 /** Applies a report to the circuit of a fleet, in place. */

@@ -1,13 +1,18 @@
 /**
  * What a process knows to be kept of one circuit, and what it goes on from where it finds something else there.
  *
+ * Redis is right while it still has what the process last saw there: what moved here alone is forgotten. Where it has not
+ * (it is empty, or behind), the later change of state holds: so a circuit that has recovered is not opened again by somebody
+ * who slept through it, and one that broke is not closed by somebody who never noticed. What a process went through alone
+ * counts against what another one did, and not against what others have gone through together since.
+ *
  * @since 0.1.0
  */
 import type * as Circuit from "../Circuit.ts"
 import type { State } from "../State.ts"
 import * as Fleet from "./Fleet.ts"
 import { FleetEvidence } from "./FleetEvidence.ts"
-import { stateAt } from "./Mirror.ts"
+import { causeAt, failureAt, stateAt } from "./Mirror.ts"
 import { type Kept, type Store, StoreError } from "./Store.ts"
 import * as Stored from "./Stored.ts"
 
@@ -19,16 +24,23 @@ export interface Party {
   readonly mode: Circuit.Mode
   /** What makes a monotonic time one of its own. */
   readonly origin: number
+  /** The orders that were carried out here, and of which the fleet may not know yet. */
+  readonly ordered: () => ReadonlyArray<string>
   /** Another state of affairs is known. `shift` makes a time of the fleet one of the process. */
   show(fleet: Circuit.Circuit, shift: number, now: number): void
 }
 
 /** What is known to be kept. */
 export interface Known extends Kept {
+  /** The name of its history, and how many changes that has had. */
   readonly epoch: string
   readonly count: number
-  /** This process knows it, and whoever reads Redis does not. */
-  readonly isLater: boolean
+  /** The state that it tells of, and since when. */
+  readonly tag: Circuit.State["_tag"]
+  readonly generation: number
+  readonly since: number
+  /** This process knows better than what is kept: the text is yet to be written. */
+  readonly isOwn: boolean
   /** As read from the text, if nothing has changed it since. */
   fleet: Stored.Fleet | undefined
 }
@@ -42,10 +54,66 @@ export class Knowledge {
     this.store = store
   }
 
-  /** Reads what is known, unless that was done. */
+  /** Reads what is known, unless that was done. Whoever asks may change it. */
   fleetOf(known: Known, now: number): Stored.Fleet {
+    const fleet = known.fleet ?? this.read(known.text, now)
+    known.fleet = undefined
+    return fleet
+  }
+
+  /** A text as it is found. */
+  foundBy(found: Kept, now: number): Known {
+    const fleet = this.read(found.text, now)
+    return { ...found, ...partsOf(found.version), ...stateOf(fleet), isOwn: false, fleet }
+  }
+
+  /** What to go on from, given what was known and what is found. */
+  reconciled(last: Known | undefined, found: Kept, now: number): Known {
+    // What was never written nobody can have lost.
+    const known = last?.version === "" && !last.isOwn ? undefined : last
+    if (found.text === "") {
+      return known === undefined && this.isUntouched
+        ? this.begun(now)
+        : this.own(found, this.latest(known, now), 0, now)
+    }
+    const theirs = this.foundBy(found, now)
+    if (known === undefined || isAfter(theirs, known)) return theirs
+    const { _tag, generation } = this.party.circuit.cell.current
+    const isTogether = theirs.generation > partsOf(theirs.version).begins
+    const since = isTogether ? known.since : this.latest(known, now).since
+    const apart = !isTogether && this.hasMoved(known) && _tag === theirs.tag ? aMoment : 0
+    const isLater = since === theirs.since ? known.generation > theirs.generation : since > theirs.since + apart
+    // Of what was begun anew, and has not changed since, nobody knows anything.
+    return generation > 0 && (isLater || theirs.generation === 0)
+      ? this.own(found, this.latest(known, now), theirs.generation + 1, now)
+      : theirs
+  }
+
+  // Whether the process has moved alone.
+  private hasMoved({ generation, tag }: Known): boolean {
+    const { current } = this.party.circuit.cell
+    return generation !== current.generation || tag !== current._tag
+  }
+
+  // The state that the circuit is in, by the clock of Redis: to the digit as it was written, unless it has moved since. Told
+  // by their own clocks, no two that know the same would agree on what is later.
+  private latest(known: Known | undefined, now: number): State {
+    const { cell: { current }, rules: { plan } } = this.party.circuit
+    const evidence = (since: number) => new FleetEvidence(plan, since)
+    if (known === undefined || this.hasMoved(known)) return stateAt(current, this.shift, evidence)
+    return stateAt(this.read(known.text, now).circuit.cell.current, 0, evidence)
+  }
+
+  /** Whether there is nothing about the circuit that another process, or the next one, had to know. */
+  get isUntouched(): boolean {
+    const { circuit: { cell: { current }, gateUntil, mode, openings }, mode: own } = this.party
+    return current._tag === "Closed" && current.generation === 0 && mode === own && openings === 0 &&
+      gateUntil === -Infinity
+  }
+
+  private read(text: string, now: number): Stored.Fleet {
     const { circuit: mirror, mode, name } = this.party
-    const fleet = known.fleet ?? Stored.read(known.text, mirror.rules, now, mode)
+    const fleet = Stored.read(text, mirror.rules, now, mode)
     if (fleet === undefined) {
       const message = `What Redis keeps of the circuit ${JSON.stringify(name)} cannot be read`
       throw new StoreError({ message, isOfOne: true })
@@ -54,70 +122,33 @@ export class Knowledge {
     return fleet
   }
 
-  /**
-   * What to go on from, given what was known and what is found. Where Redis has lost what this process knew, the later
-   * change of state holds: so a circuit that has recovered is not opened again, and one that broke is not closed. What a
-   * process went through alone counts only against what another one did, not against what others went through together.
-   */
-  reconciled(last: Known | undefined, found: Kept, now: number): Known {
-    // What was never written nobody can have lost.
-    const known = last?.version === "" && !last.isLater ? undefined : last
-    const { begins, count, epoch } = partsOf(found.version)
-    const theirs: Known = { ...found, count, epoch, isLater: false, fleet: undefined }
-    if (found.text === "") {
-      return known === undefined ? this.begun(now) : this.own({ ...found, count: 0 }, this.latest(known, now), now)
-    }
-    if (known === undefined || (known.epoch === epoch && count >= known.count)) return theirs
-    const { generation, since } = this.fleetOf(theirs, now).circuit.cell.current
-    const mine = generation > begins ? this.written(known, now) : this.latest(known, now)
-    if (mine.since < since || (mine.since === since && mine.generation <= generation)) return theirs
-    return this.own({ ...found, count }, { ...mine, generation: Math.max(mine.generation, generation + 1) }, now)
-  }
-
-  // The state that was known to be kept: to the digit, lest no two that know the same agree on what is later.
-  private written(known: Known, now: number): State {
-    return stateAt(this.fleetOf(known, now).circuit.cell.current, 0, this.evidence)
-  }
-
-  // The state that the circuit of this process is in, at the time of the fleet: another one, if the process moved alone.
-  private latest(known: Known, now: number): State {
-    const written = this.written(known, now)
-    const { current } = this.party.circuit.cell
-    const isSame = written.generation === current.generation && written._tag === current._tag
-    return isSame ? written : stateAt(current, this.shift, this.evidence)
-  }
-
-  private readonly evidence = (since: number) => new FleetEvidence(this.party.circuit.rules.plan, since)
-
-  private begun(now: number, generation = 0): Known {
+  private begun(now: number): Known {
     const { circuit: mirror, mode } = this.party
-    const epoch = `${generation}:${crypto.randomUUID()}`
-    const fleet = Fleet.make(mirror.rules, now, epoch, mode)
-    return { version: "", text: Stored.write(fleet), count: 0, epoch, isLater: false, fleet }
+    return written(Fleet.make(mirror.rules, now, epoch(0), mode), "", false)
   }
 
   // The state that this process knows, at the beginning of a new history.
-  private own(
-    { count, version }: { readonly version: string; readonly count: number },
-    state: State,
-    now: number
-  ): Known {
-    const { shift, party: { circuit: mirror, mode } } = this
-    const begun = this.begun(now, state.generation)
-    const fleet = begun.fleet!
+  private own({ version }: Kept, latest: State, least: number, now: number): Known {
+    const { shift, party: { circuit: mirror, mode, ordered } } = this
+    const state = { ...latest, generation: Math.max(latest.generation, least) }
+    const fleet = Fleet.make(mirror.rules, now, epoch(state.generation), mode)
     const { gateCause, gateSince, gateUntil, hintUntil, lastFailure, lastOpenFor, openings } = mirror
     Object.assign(fleet.circuit, {
       openings,
       lastOpenFor,
-      lastFailure,
-      gateCause,
+      lastFailure: lastFailure && failureAt(lastFailure, shift),
+      gateCause: gateCause && causeAt(gateCause, shift),
       gateSince: gateSince + shift,
       gateUntil: gateUntil + shift,
       hintUntil: hintUntil + shift
     })
     fleet.mode = mirror.mode === mode ? undefined : mirror.mode
-    fleet.circuit.cell.current = state
-    return { ...begun, version, count, isLater: true, text: Stored.write(fleet) }
+    // Probes of this process alone have no name that the fleet could settle them by.
+    fleet.circuit.cell.current = state._tag === "HalfOpen" && state.stage === "Probing"
+      ? { ...state, running: state.running.filter((one) => (one as Stored.Lease).id !== "") }
+      : state
+    fleet.orders = [...ordered()]
+    return written(fleet, version, true)
   }
 
   // What makes a time of the circuit one of the fleet.
@@ -137,4 +168,26 @@ export const partsOf = (version: string): {
 } => {
   const [count, , epoch = ""] = version.split(".")
   return { begins: Number.parseInt(epoch, 10) || 0, count: Number(count) || 0, epoch }
+}
+
+/** The state of a circuit, and since when. */
+export const stateOf = (
+  { circuit: { cell: { current: { _tag: tag, generation, since } } } }: Stored.Fleet
+): Pick<Known, "tag" | "generation" | "since"> => ({ tag, generation, since })
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const epoch = (generation: number): string => `${generation}:${crypto.randomUUID()}`
+
+/** How far two processes may be apart about the moment of one change. */
+const aMoment = 50
+
+// Whether what a text tells of can have come after what was known, with nothing lost.
+const isAfter = (text: Known, known: Known): boolean =>
+  text.epoch === known.epoch && text.count >= known.count && text.since >= known.since &&
+  (text.generation > known.generation || (text.generation === known.generation && text.since === known.since))
+
+const written = (fleet: Stored.Fleet, version: string, isOwn: boolean): Known => {
+  const { count } = partsOf(version)
+  return { version, text: Stored.write(fleet), epoch: fleet.epoch, count, ...stateOf(fleet), isOwn, fleet: undefined }
 }

@@ -25,13 +25,16 @@ export interface Host extends Breaker.BreakerImpl {
   /** Whether a call needs nobody else: the circuit is known to be closed, or nobody is there to ask. */
   readonly decides: boolean
   readonly isAlone: boolean
+  /** Why the process goes on alone, and since when. */
+  readonly why: string | undefined
+  readonly aloneSince: number
   readonly era: number
   /** How long a call may wait, in milliseconds. */
   readonly bound: number
   /** Somebody waits for an exchange. */
   readonly urge: () => void
-  /** A call is refused by what is known: that is looked up before long, should news have been lost. */
-  readonly doubt: (now: number) => void
+  /** Somebody was told what is known: it shall be looked up before long. */
+  readonly watch: () => void
   /** Redis did not answer in time. */
   readonly lose: () => void
 }
@@ -96,11 +99,11 @@ export class Leave {
         return call instanceof Circuit.Refusal ? this.host.refused(call, fiber) : taken(call)
       }
       const now = this.host.now(fiber.getRef(Clock.Clock))
-      if (this.host.isAlone) return this.turnAway(withoutStore(this.host, now), guarded, fiber, taken)
+      if (this.host.isAlone) return this.turnAway(withoutStore(this.host), guarded, fiber, taken)
       this.askedAt = now
       const refusal = this.host.exchange.known === undefined ? undefined : this.knownRefusal(now)
       if (refusal !== undefined) {
-        this.host.doubt(now)
+        this.host.watch()
         return this.turnAway(refusal, guarded, fiber, taken)
       }
       return Effect.flatMap(this.said(guarded, ticket, fiber), (said) =>
@@ -145,6 +148,8 @@ export class Leave {
         duration: this.host.bound,
         orElse: () =>
           Effect.sync((): Said => {
+            // The answer may have come in the same moment.
+            if (ticket.call !== undefined) return ticket.call
             this.host.lose()
             return "again"
           })
@@ -189,8 +194,8 @@ export class Leave {
     call.step = permit.step
     call.place = place
     call.isTold = call.isGiven = place !== undefined
-    if (place === undefined) call.lease = (permit as Lease).id
-    else this.host.exchange.track(call)
+    if (place !== undefined) this.host.exchange.track(call)
+    else this.host.exchange.held.set(call.lease = (permit as Lease).id, call)
     return call
   }
 
@@ -213,5 +218,8 @@ export class Leave {
 const refusalAt = ({ cause, generation, reason, retryAfter, since }: Circuit.Refusal, shift: number): Circuit.Refusal =>
   new Circuit.Refusal(reason, retryAfter, since + shift, generation, causeAt(cause, shift))
 
-const withoutStore = ({ cell: { current } }: Circuit.Circuit, now: number): Circuit.Refusal =>
-  new Circuit.Refusal("Open", 1000, now, current.generation, { rule: "store", value: 0, limit: 0, calls: 0 })
+/** What a call is refused with where nobody may go on alone. */
+export const withoutStore = ({ aloneSince, cell: { current }, why }: Host): Circuit.Refusal => {
+  const cause = { rule: "store", value: 0, limit: 0, calls: 0, note: why } as const
+  return new Circuit.Refusal("Open", 1000, aloneSince, current.generation, cause)
+}

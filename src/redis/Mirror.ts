@@ -52,6 +52,18 @@ export const reflect = ({ cell: { current }, rules: { plan } }: Circuit.Circuit,
   state.evidence = Object.assign(new MirrorEvidence(plan, current.since, owner), { admitted, running, streak })
 }
 
+/** Of the probes that run, only this process's own will be heard of from now on. */
+export const orphan = (
+  { cell: { current } }: Circuit.Circuit,
+  callOf: (id: string) => Circuit.Permit | undefined
+): void => {
+  if (current._tag !== "HalfOpen" || current.stage !== "Probing") return
+  const mine = current.running.flatMap((one) => one instanceof Lease ? callOf(one.id) ?? [] : one)
+    .filter(({ settled }) => !settled)
+  for (const call of mine) call.generation = current.generation
+  current.running.splice(0, Infinity, ...mine)
+}
+
 /** Makes the mirror show what the fleet's circuit is. `shift` makes a time of the fleet one of the mirror's. */
 export const show = (self: Mutable, fleet: Circuit.Circuit, shift: number, now: number, owner: Owner): void => {
   const state = fleet.cell.current

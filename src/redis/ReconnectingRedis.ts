@@ -30,7 +30,8 @@ import { detached } from "./Detached.ts"
  * - An attempt that fails, or takes more than ten seconds, is followed by another: 100 milliseconds later, then twice as
  *   long, and at most every two seconds.
  * - While there is no connection a command fails at once with a `RedisError` that says why.
- * - After a command that failed or was given up, Redis is asked to answer a `PING`. Where it does not within two seconds,
+ * - After a command that failed, was given up, or has no answer after two seconds, Redis is asked to answer a `PING`. Where
+ *   it does not within two seconds,
  *   the layer is built anew: what was under way fails, and subscriptions go on. What was published in between is lost.
  * - When the scope closes, the connection is closed, after what is under way has come home or after 100 milliseconds.
  *
@@ -133,10 +134,11 @@ class Link<E, R> {
     return Effect.suspend(() => {
       const { live } = this
       if (live === undefined) return Effect.fail(this.refusal)
-      return Effect.onError(Effect.raceFirst(ask(live.redis), Deferred.await(live.ended)), () =>
-        Effect.sync(() => {
-          this.isSuspected.openUnsafe()
-        }))
+      const suspect = Effect.sync(() => {
+        this.isSuspected.openUnsafe()
+      })
+      const silence = Effect.andThen(Effect.delay(suspect, longestSilence), Effect.never)
+      return Effect.onError(Effect.raceAllFirst([ask(live.redis), Deferred.await(live.ended), silence]), () => suspect)
     })
   }
 
@@ -205,7 +207,9 @@ class Link<E, R> {
   // Ends when Redis does not answer any more.
   private get watch(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function*() {
-      for (const redis = this.live?.redis; redis !== undefined;) {
+      const redis = this.live?.redis
+      if (redis === undefined) return
+      for (;;) {
         yield* this.isSuspected.await
         this.isSuspected.closeUnsafe()
         const exit = yield* Effect.exit(Effect.timeout(redis.send("PING"), longestSilence))

@@ -17,24 +17,12 @@ import type { Settings } from "../Settings.ts"
 import { OBSERVED } from "../State.ts"
 import { type Courier, monotonic, type Sender } from "./Courier.ts"
 import { Exchange } from "./Exchange.ts"
-import type * as Fleet from "./Fleet.ts"
-import { Leave } from "./Leave.ts"
-import { type Owner, reflect, show } from "./Mirror.ts"
+import { Leave, withoutStore } from "./Leave.ts"
+import { orphan, type Owner, reflect, show } from "./Mirror.ts"
+import { ordered } from "./Orders.ts"
 import { type SharedCall, SharedGuarded } from "./SharedCall.ts"
+import type { Sharing } from "./Sharing.ts"
 import type { News } from "./Store.ts"
-
-/** How a process shares. Durations are milliseconds. */
-export interface Sharing {
-  /** Batches: after so many calls, or so long after the first of them. */
-  readonly calls: number
-  readonly every: number
-  /** How long a call may wait. */
-  readonly bound: number
-  readonly poll: number
-  readonly keepFor: number
-  readonly onStoreError: "local" | "fail"
-  readonly pace: Fleet.Pace
-}
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 type AnyEffect = Effect.Effect<unknown, unknown, unknown>
@@ -47,6 +35,9 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   private readonly leave: Leave
   /** Why this circuit alone cannot be shared. */
   private trouble: string | undefined = undefined
+  /** Why this process goes on alone, and since when. */
+  why: string | undefined = undefined
+  aloneSince = 0
   era = 0
   private movedAlone = false
   /** The generation that this process is in before the fleet is, until that is told. */
@@ -67,10 +58,12 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     const { origin } = this
     this.courier = courier
     this.sharing = sharing
-    const party = { name, circuit: this, mode: settings.mode, origin, show: this.show.bind(this) }
+    const ordered = () => this.exchange.orders.here
+    const party = { name, circuit: this, mode: settings.mode, origin, ordered, show: this.show.bind(this) }
     this.exchange = new Exchange(party, courier, sharing.pace, sharing.keepFor)
     this.leave = new Leave(this, courier.member)
     reflect(this, this)
+    this.stand(courier.clock)
   }
 
   override notify(transition: Circuit.Transition): void {
@@ -83,7 +76,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   // -------------------------------------------------------------------------------------------------------------------
 
   get isAlone(): boolean {
-    return this.courier.lost !== undefined || this.trouble !== undefined
+    return this.why !== undefined
   }
 
   override guard(self: AnyEffect, classify = this.settings.classify): AnyEffect {
@@ -133,11 +126,13 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     const now = readAt === 0 ? call.now() : readAt
     if (call.era !== this.era) call.generation = OBSERVED
     if (call.lease !== undefined) {
-      this.comeHome(call, outcome, now)
-      this.meter?.probed(outcome._tag === "Success")
       this.exchange.probes.push({ id: call.lease, answeredAt: call.answeredAt, outcome, settledAt: now })
       this.due(0)
-      return
+      if (!this.isAlone) {
+        this.comeHome(call, outcome, now)
+        this.meter?.probed(outcome._tag === "Success")
+        return
+      }
     }
     const { generation } = this.cell.current
     if (!call.isGiven) super.settle(call, outcome, now)
@@ -153,7 +148,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
 
   override answer(permit: Circuit.Permit, now: number): void {
     const call = permit as SharedCall
-    if (call.lease === undefined) return super.answer(call, now)
+    if (call.lease === undefined || this.isAlone) super.answer(call, now)
+    if (call.lease === undefined) return
     if (call.settled || call.answeredAt !== undefined) return
     call.answeredAt = now
     this.exchange.probes.push({ id: call.lease, answeredAt: now, outcome: undefined, settledAt: now })
@@ -161,7 +157,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   }
 
   override isIdle(fiber: AnyFiber): boolean {
-    return super.isIdle(fiber) && (this.isAlone || this.exchange.isIdle)
+    return super.isIdle(fiber) && (this.isAlone ? !this.exchange.isAwaited : this.exchange.isIdle)
   }
 
   override get snapshot(): Breaker.Breaker["snapshot"] {
@@ -171,9 +167,17 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     )
   }
 
+  override get refusal(): Breaker.Breaker["refusal"] {
+    return Effect.suspend(() =>
+      this.isAlone && !this.decides && this.mode === "enforce"
+        ? Effect.succeed(this.errorOf(withoutStore(this)))
+        : super.refusal
+    )
+  }
+
   /** Whether a call needs nobody else: the circuit is known to be closed, or nobody is there to ask. */
   get decides(): boolean {
-    if (this.isAlone) return this.sharing.onStoreError === "local"
+    if (this.isAlone) return this.sharing.onStoreError === "local" || this.mode === "off"
     return this.exchange.known !== undefined && (this.cell.current._tag === "Closed" || this.mode === "off")
   }
 
@@ -224,8 +228,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     this.due(0)
   }
 
-  doubt(now: number): void {
-    if (this.dueAt === Infinity) this.due(now - this.origin + this.sharing.poll)
+  watch(): void {
+    if (this.dueAt === Infinity) this.due(this.exchange.doneAt + this.sharing.poll)
   }
 
   lose(): void {
@@ -279,24 +283,31 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   private troubled(why: string | undefined): void {
     if (why === this.trouble) return
     this.trouble = why
-    this.lost(why, this.courier.clock)
+    this.stand(this.courier.clock)
   }
 
   hear(news: News, clock: Clock.Clock): void {
+    // What moves here alone is put right when Redis is back, not before.
+    if (this.isAlone) return this.courier.lost === undefined ? this.due(0) : undefined
     try {
       this.exchange.hear(news, monotonic(clock) + (this.courier.store.shift ?? 0))
     } catch {
       // What cannot be read is found again by the next report, which says so.
       this.due(0)
     }
-    if (this.exchange.isAsked || this.exchange.isAwaited) this.due(0)
+    if (this.exchange.isAsked || this.exchange.isAwaited || this.exchange.isStale) this.due(0)
   }
 
-  lost(why: string | undefined, clock: Clock.Clock): void {
+  stand(clock: Clock.Clock): void {
     const at = this.now(clock)
+    const wasAlone = this.isAlone
+    const why = this.why = this.courier.lost ?? this.trouble
+    if (this.isAlone === wasAlone) return
     if (why !== undefined) {
+      this.aloneSince = at
       this.exchange.forget()
       this.exchange.asks = []
+      orphan(this, (id) => this.exchange.held.get(id))
       this.leave.lost()
       this.emit({ _tag: "StoreLost", at, why })
       return
@@ -305,9 +316,14 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     this.ahead = -1
     if (this.movedAlone) this.era++
     this.movedAlone = false
-    this.exchange.looks = true
+    this.exchange.isStale = true
     this.due(0)
     this.emit({ _tag: "StoreFound", at })
+  }
+
+  close(clock: Clock.Clock): boolean {
+    this.exchange.giveUp(this.now(clock))
+    return this.exchange.isAwaited || this.exchange.happened.length > 0
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -330,33 +346,12 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   }
 
   override command(order: Circuit.Command): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (this.isAlone) {
-        this.movedAlone = true
+    return ordered(this, order, (given) =>
+      Effect.suspend(() => {
         // It holds here from now on, and for all when Redis is back.
-        this.exchange.orders = [...this.exchange.orders.slice(-99), { order, resume: nothing }]
+        this.movedAlone = given.isHere = true
         return super.command(order)
-      }
-      return Effect.callback<boolean>((resume) => {
-        this.exchange.orders.push({ order, resume: () => resume(Effect.succeed(true)) })
-        this.due(0)
-      }).pipe(
-        Effect.timeoutOrElse({ duration: this.sharing.bound, orElse: () => Effect.succeed(false) }),
-        Effect.flatMap((isDone) =>
-          isDone
-            ? Effect.withFiberSucceed((fiber) => {
-              const { _tag: command, by, note } = order
-              const mode = order._tag === "SetMode" ? order.mode : undefined
-              this.emit({ _tag: "Commanded", at: this.nowOf(fiber), command, mode, note, by })
-            })
-            : super.command(order)
-        )
-      )
-    })
-  }
-
-  private nowOf(fiber: AnyFiber): number {
-    return this.now(fiber.getRef(Clock.Clock))
+      }))
   }
 }
 
@@ -367,5 +362,3 @@ const hurry = 20
 
 /** The most that may wait to be told: a second of calls, in a busy process. */
 const mostTold = 200_000
-
-const nothing = (): void => undefined

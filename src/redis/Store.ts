@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Redis from "effect/persistence/Redis"
@@ -62,6 +62,8 @@ const swapScript = Redis.script(
     numberOfKeys: 1,
     lua: `
 local time = redis.call('TIME')
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'none' and kind ~= 'hash' then return { time[1], time[2], 'kind', kind, '' } end
 local found = redis.call('HMGET', KEYS[1], 'format', 'version', 'text')
 local version = found[2] or ''
 if found[1] and found[1] ~= ARGV[2] then return { time[1], time[2], 'format', found[1], '' } end
@@ -80,15 +82,25 @@ const readScript = Redis.script((key: string, format: string) => [key, format], 
   numberOfKeys: 1,
   lua: `
 local time = redis.call('TIME')
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'none' and kind ~= 'hash' then return { time[1], time[2], 'kind', kind, '' } end
 local found = redis.call('HMGET', KEYS[1], 'format', 'version', 'text')
 if found[1] and found[1] ~= ARGV[1] then return { time[1], time[2], 'format', found[1], '' } end
 return { time[1], time[2], 'found', found[2] or '', found[3] or '' }`
 }).withReturnType<Answer>()
 
+const pulseScript = Redis.script((key: string) => [key], {
+  numberOfKeys: 1,
+  lua: `
+local time = redis.call('TIME')
+redis.call('SET', KEYS[1], '1', 'PX', 1000)
+return { time[1], time[2], 'written', '', '' }`
+}).withReturnType<Answer>()
+
 type Answer = readonly [
   seconds: string,
   micros: string,
-  what: "written" | "found" | "format",
+  what: "written" | "found" | "format" | "kind",
   version: string,
   text: string
 ]
@@ -153,10 +165,18 @@ export class Store {
     )
   }
 
-  /** Tells whether Redis takes what it is given. */
+  /**
+   * Tells whether Redis takes what it is given, as quickly as it should. It waits for an answer for as long as that takes: one
+   * that asked again meanwhile would only add to what a client keeps for a server that is away.
+   */
   get pulse(): Effect.Effect<void, StoreError> {
     const { bound, prefix } = this.options
-    return Effect.asVoid(this.within(bound, this.redis.send("SET", `${prefix}:pulse`, "1", "PX", "1000")))
+    return Effect.gen({ self: this }, function*() {
+      const { took } = yield* this.timed(withoutDefects(this.redis.eval(pulseScript)(`${prefix}:pulse`)))
+      if (took > bound) yield* new StoreError({ message: `Redis took ${Math.round(took)} ms to answer` })
+      // It may be another one, with another clock.
+      this.readings = this.readings.slice(-1)
+    })
   }
 
   /** What others write, until the news stop. */
@@ -170,21 +190,33 @@ export class Store {
 
   private ask(name: string, answer: Effect.Effect<Answer, Redis.RedisError>): Effect.Effect<Answer, StoreError> {
     return Effect.gen({ self: this }, function*() {
-      const clock = yield* Clock.Clock
+      const { answer: read } = yield* this.timed(withoutDefects(answer)).pipe(Effect.timeoutOrElse({
+        duration: patience,
+        orElse: () => Effect.fail(new StoreError({ message: `Redis did not answer within ${patience} ms` }))
+      }))
+      const [, , what, version] = read
+      if (what === "written" || what === "found") return read
+      const message = `The circuit ${JSON.stringify(name)} is kept ${
+        what === "format"
+          ? `in format ${version}, and this program knows format ${this.options.format} alone`
+          : `where somebody else keeps a ${version}`
+      }: it leaves it as it is`
+      return yield* new StoreError({ isOfOne: true, message })
+    })
+  }
+
+  private timed(
+    answer: Effect.Effect<Answer, StoreError>
+  ): Effect.Effect<{ readonly answer: Answer; readonly took: number }, StoreError> {
+    return Effect.clockWith((clock) => {
       const asked = monotonic(clock)
-      const read = yield* this.within(patience, answer)
-      const [seconds, micros, what, version] = read
-      const time = Number(seconds) * 1000 + Number(micros) / 1000
-      this.believe({ least: time - monotonic(clock), most: time - asked })
-      if (what === "format") {
-        return yield* new StoreError({
-          isOfOne: true,
-          message: `The circuit ${
-            JSON.stringify(name)
-          } is kept in format ${version}, and this program knows format ${this.options.format} alone: it leaves it as it is`
-        })
-      }
-      return read
+      return Effect.map(answer, (answer) => {
+        const [seconds, micros] = answer
+        const now = monotonic(clock)
+        const time = Number(seconds) * 1000 + Number(micros) / 1000
+        this.believe({ least: time - now, most: time - asked })
+        return { answer, took: now - asked }
+      })
     })
   }
 
@@ -196,20 +228,6 @@ export class Store {
     // One of the clocks was set, or they drift: what was believed before is over.
     this.readings = least > most ? [reading] : all
     this.shift = least > most ? (reading.least + reading.most) / 2 : (least + most) / 2
-  }
-
-  private within<A>(millis: number, answer: Effect.Effect<A, Redis.RedisError>): Effect.Effect<A, StoreError> {
-    return answer.pipe(
-      Effect.mapError(({ cause }) =>
-        new StoreError({ message: `Redis: ${cause instanceof Error ? cause.message : String(cause)}` })
-      ),
-      Effect.timeoutOrElse({
-        duration: millis,
-        orElse: () => Effect.fail(new StoreError({ message: `Redis did not answer within ${millis} ms` }))
-      }),
-      // A client may throw what it should have failed with.
-      Effect.catchDefect((defect) => Effect.fail(new StoreError({ message: `Redis: ${String(defect)}` })))
-    )
   }
 }
 
@@ -225,6 +243,15 @@ export const newsOf = ({ message }: Redis.RedisMessage): News | undefined => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+// A client may throw what it should have failed with.
+const withoutDefects = <A>(answer: Effect.Effect<A, Redis.RedisError>): Effect.Effect<A, StoreError> =>
+  answer.pipe(
+    Effect.mapError(({ cause }) =>
+      new StoreError({ message: `Redis: ${cause instanceof Error ? cause.message : String(cause)}` })
+    ),
+    Effect.catchDefect((defect) => Effect.fail(new StoreError({ message: `Redis: ${String(defect)}` })))
+  )
 
 const channelOf = (prefix: string): string => `${prefix}:news`
 

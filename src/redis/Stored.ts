@@ -37,6 +37,8 @@ export interface Fleet {
   mode: Circuit.Mode | undefined
   /** Since when the evidence looks like the end. */
   suspectedAt: number | undefined
+  /** The names of the last orders that were carried out. */
+  orders: ReadonlyArray<string>
 }
 
 /** The leave of one probe, with a name that every process knows it by. */
@@ -49,13 +51,14 @@ export class Lease extends Permit {
 }
 
 /** Writes a circuit down. */
-export const write = ({ circuit, epoch, members, mode, suspectedAt }: Fleet): string =>
+export const write = ({ circuit, epoch, members, mode, orders, suspectedAt }: Fleet): string =>
   JSON.stringify({
     epoch,
     suspectedAt,
     members: [...members].map(([id, { heardAt, oldest, running }]) => [id, heardAt, running, oldest]),
     state: stateData(circuit.cell.current),
     mode,
+    orders: orders.length > 0 ? orders : undefined,
     counts: circuit.counts,
     lastFailure: failureData(circuit.lastFailure),
     openings: circuit.openings,
@@ -77,7 +80,7 @@ export const read = (
 ): Fleet | undefined => {
   const parsed = parse(text)
   if (Result.isFailure(parsed)) return undefined
-  const { epoch, members, mode, state, suspectedAt, ...data } = parsed.success
+  const { epoch, members, mode, orders = [], state, suspectedAt, ...data } = parsed.success
   const circuit = new TheCircuit(rules, data.madeAt, mode ?? ownMode) as Mutable
   Object.assign(circuit, data, {
     lastOpenFor: data.lastOpenFor ?? Infinity,
@@ -96,9 +99,8 @@ export const read = (
     epoch,
     mode,
     suspectedAt,
-    members: new Map(
-      members.map(([id, heardAt, running, oldest]) => [id, { heardAt, running, oldest: oldest ?? Infinity }])
-    )
+    orders,
+    members: new Map(members.map(([id, heardAt, running, at]) => [id, { heardAt, running, oldest: at ?? Infinity }]))
   }
 }
 
@@ -112,9 +114,8 @@ const isInteger = (n: unknown): boolean => Number.isInteger(n) && Math.abs(n as 
 const isWhole = (n: unknown): boolean => isInteger(n) && (n as number) >= 0
 const isEndless = (n: unknown): boolean => n === null || Number.isFinite(n)
 
-const { Finite: finite } = Schema
+const { Finite: finite, optional: maybe } = Schema
 const whole = finite.check(Schema.makeFilter(isWhole))
-const maybe = Schema.optional
 
 // Long lists are looked through at once: a Schema of each element takes several times as long.
 const listOf = <A>(what: string, holds: (one: unknown) => boolean): Schema.Codec<ReadonlyArray<A>, unknown> =>
@@ -199,6 +200,7 @@ const Circuit_ = Schema.Struct({
   members: listOf<MemberData>("members", row(isName, Number.isFinite, isWhole, isEndless)),
   state: State,
   mode: maybe(Mode),
+  orders: maybe(listOf<string>("names", isName)),
   counts: Schema.Struct({
     successes: whole,
     failures: whole,

@@ -175,7 +175,7 @@ describe("BreakerMetrics, for Prometheus", () => {
           get("/api/v1/rules"),
           (said: typeof rules) => said.groups.flatMap(({ rules }) => rules).every(({ health }) => health === "ok")
         )
-        assert.strictEqual(rules.groups.flatMap(({ rules }) => rules).length, 5)
+        assert.strictEqual(rules.groups.flatMap(({ rules }) => rules).length, 6)
 
         // Every query of the dashboard is one that Prometheus understands.
         const dashboard = JSON.parse(fileOf("dashboard.json")) as {

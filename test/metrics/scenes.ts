@@ -7,10 +7,19 @@ import { Breaker, Fallback, Outcome, TripPolicy } from "effect-breaker"
 import { Registry } from "effect-breaker/control"
 import { LlmStream, PartReader } from "effect-breaker/llm"
 import { BreakerMetrics } from "effect-breaker/metrics"
+import { ReconnectingRedis, SharedBreaker } from "effect-breaker/redis"
 import { FakeProvider, Fault } from "effect-breaker/testing"
+import { Redis } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { spawnSync } from "node:child_process"
 import OpenAI from "openai"
+
+/** A circuit whose store is gone. */
+const lost = Effect.scoped(
+  SharedBreaker.make({ name: "shared" }).pipe(
+    Effect.provide(ReconnectingRedis.layer(Layer.effect(Redis.Redis, Effect.fail("down"))))
+  )
+)
 
 /** Whether a program is there. Says loudly what is not looked at without it. */
 export const isThere = (program: "promtool" | "prometheus" | "redis-server", without: string): boolean => {
@@ -128,6 +137,7 @@ export const everything = Effect.gen(function*() {
   const held = yield* Breaker.make({ name: "held" })
   yield* held.isolate({ note: secret, by: secret })
   yield* held.execute(Effect.succeed(secret)).pipe(Fallback.withFallback(Fallback.value(secret)))
+  yield* lost
   const running = yield* Effect.forkChild(careful.execute(Effect.never), { startImmediately: true })
   return Fiber.interrupt(running)
 })

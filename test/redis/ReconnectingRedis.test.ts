@@ -82,11 +82,11 @@ describe.runIf(withRedis)("ReconnectingRedis", () => {
       const server = yield* makeServer()
       const proxy = yield* makeProxy(server.port)
       const redis = yield* connected({ url: proxy.url })
-      proxy.swallows = true
+      proxy.swallows = "all"
       const waits = yield* Effect.forkChild(Effect.flip(redis.send("PING")), { startImmediately: true })
       yield* Effect.timeoutOption(redis.send("PING"), 10)
       assert.match(reasonOf(yield* Fiber.join(waits)), /stopped answering/)
-      proxy.swallows = false
+      proxy.swallows = "nothing"
       assert.strictEqual(yield* answered(redis), "PONG")
       yield* Effect.retry(
         Effect.filterOrFail(Effect.sync(() => proxy.connections()), (count) => count === 1),
@@ -117,7 +117,7 @@ describe.runIf(withRedis)("ReconnectingRedis", () => {
           patiently
         )
         assert.strictEqual(clientsIn(yield* server.send("CLIENT", "LIST")), 2)
-        proxy.swallows = true
+        proxy.swallows = "all"
         yield* Effect.forkScoped(Effect.ignore(redis.send("PING")), { startImmediately: true })
       }))
       yield* Effect.retry(

@@ -10,8 +10,8 @@ export interface Proxy {
   readonly url: string
   /** How long each answer is held back, in milliseconds. */
   delay: number
-  /** Whether everything is swallowed: the connections stay, and nobody answers. */
-  swallows: boolean
+  /** What is swallowed: the connections stay, and nobody answers. */
+  swallows: "nothing" | "all" | "answers"
   /** The port that new connections lead to. */
   target: number
   /** Cuts every connection. */
@@ -30,7 +30,7 @@ export const makeProxy = (target: number) =>
           const join = (from: Socket, to: Socket, isAnswer: boolean) => {
             sockets.add(from)
             from.on("data", (data) => {
-              if (proxy.swallows) return
+              if (proxy.swallows === "all" || (isAnswer && proxy.swallows === "answers")) return
               if (isAnswer && proxy.delay > 0) setTimeout(() => to.write(data), proxy.delay)
               else to.write(data)
             })
@@ -55,7 +55,7 @@ export const makeProxy = (target: number) =>
             port: 0,
             url: "",
             delay: 0,
-            swallows: false,
+            swallows: "nothing" as Proxy["swallows"],
             target,
             cut: Effect.sync(cut),
             connections: () => sockets.size / 2,

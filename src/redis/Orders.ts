@@ -1,0 +1,129 @@
+/**
+ * What operators order: carried out by the fleet, each order once, and by the process alone where the fleet is out of reach.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Breaker from "../Breaker.ts"
+import type * as Circuit from "../Circuit.ts"
+import { monotonic } from "./Courier.ts"
+import type { Fleet } from "./Stored.ts"
+
+/** An order, and who waits until it is carried out. */
+export interface Order {
+  /** A name of its own, by which it is known whether it was carried out. */
+  readonly id: string
+  readonly order: Circuit.Command
+  /** When it was given, by the monotonic clock. */
+  readonly givenAt: number
+  /** It was carried out in this process already. */
+  isHere: boolean
+  readonly resume: () => void
+}
+
+/** The circuit that is ordered. */
+interface Host extends Breaker.BreakerImpl {
+  readonly exchange: { readonly orders: Orders }
+  readonly isAlone: boolean
+  /** How long somebody may wait, in milliseconds. */
+  readonly bound: number
+  readonly urge: () => void
+  readonly lose: () => void
+}
+
+export class Orders {
+  /** Those that wait for the next report. */
+  waiting: ReadonlyArray<Order> = []
+  /** Those in the report that is under way. */
+  private told: ReadonlyArray<Order> = []
+  private given = 0
+  private readonly member: string
+
+  constructor(member: string) {
+    this.member = member
+  }
+
+  give(order: Circuit.Command, givenAt: number, resume: () => void): Order {
+    const given = { id: `${this.member}:${this.given++}`, order, givenAt, isHere: false, resume }
+    // An operator who has given so many orders since Redis went away does not rely on the first.
+    this.waiting = [...this.waiting.slice(1 - most), given]
+    return given
+  }
+
+  /** Takes those that wait into a report. */
+  take(): ReadonlyArray<Order> {
+    this.told = this.waiting
+    this.waiting = []
+    return this.told
+  }
+
+  /** The report is over; where it failed, its orders wait for the next. */
+  taken(isDone: boolean): void {
+    if (!isDone) this.waiting = [...this.told, ...this.waiting]
+    this.told = []
+  }
+
+  /** What was carried out in this process, and maybe not by the fleet. */
+  get here(): ReadonlyArray<string> {
+    return [...this.told, ...this.waiting].filter(({ isHere }) => isHere).map(({ id }) => id)
+  }
+}
+
+/** Gives an order to the fleet, and carries it out `here` where the fleet does not answer. */
+export const ordered = (
+  host: Host,
+  order: Circuit.Command,
+  here: (given: Order) => Effect.Effect<void>
+): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const clock = fiber.getRef(Clock.Clock)
+    let carriedOut = nothing
+    const given = host.exchange.orders.give(whole(order, host), monotonic(clock), () => carriedOut())
+    if (host.isAlone) return here(given)
+    return Effect.callback<boolean>((resume) => {
+      carriedOut = () => resume(Effect.succeed(true))
+      host.urge()
+    }).pipe(
+      Effect.timeoutOrElse({
+        duration: host.bound,
+        orElse: () =>
+          Effect.sync(() => {
+            host.lose()
+            return false
+          })
+      }),
+      Effect.flatMap((isDone) => {
+        if (!isDone) return here(given)
+        const { _tag: command, by, note } = order
+        const mode = order._tag === "SetMode" ? order.mode : undefined
+        return Effect.sync(() => host.emit({ _tag: "Commanded", at: host.now(clock), command, mode, note, by }))
+      })
+    )
+  })
+
+/** What is left to do of orders, for a fleet that may have carried some of them out already. */
+export const due = (fleet: Fleet, orders: ReadonlyArray<Order>, now: number): ReadonlyArray<Circuit.Command> => {
+  const left = orders.filter(({ id }) => !fleet.orders.includes(id))
+  fleet.orders = [...fleet.orders, ...left.map(({ id }) => id)].slice(-most)
+  return left.flatMap((one) => restOf(one, now) ?? [])
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const most = 32
+
+const nothing = (): void => undefined
+
+// How long it holds is known from when it was given.
+const whole = (order: Circuit.Command, { rules: { tripDuration } }: Circuit.Circuit): Circuit.Command =>
+  order._tag === "Trip" ? { ...order, openFor: order.openFor ?? tripDuration } : order
+
+// Of an hour's isolation that was ordered ten minutes ago fifty are left. One that was carried out here, and is over, is over.
+const restOf = ({ givenAt, isHere, order }: Order, now: number): Circuit.Command | undefined => {
+  const lasts = order._tag === "Isolate" ? order.for : order._tag === "Trip" ? order.openFor : undefined
+  if (lasts === undefined) return order
+  const rest = Math.max(lasts - (now - givenAt), 0)
+  if (rest === 0 && isHere) return undefined
+  return order._tag === "Isolate" ? { ...order, for: rest } : { ...order, _tag: "Trip", openFor: rest }
+}
