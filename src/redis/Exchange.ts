@@ -49,6 +49,7 @@ export class Exchange {
   isStale = false
   /** When the last exchange was over, by the monotonic clock. */
   doneAt = -Infinity
+  private againAt = -Infinity
   private running: Array<SharedCall> = []
   /** Those of its probes that it has told the end of, while the fleet still counts them as running. */
   private over = new Set<string>()
@@ -73,7 +74,7 @@ export class Exchange {
   /** Whether somebody waits for the next exchange: those who know less than this process does, since Redis lost it. */
   get isAwaited(): boolean {
     return this.asks.length > 0 || this.orders.waiting.length > 0 || this.probes.length > 0 ||
-      (this.known?.isOwn === true && !this.knowledge.isUntouched)
+      this.known?.isLater === true
   }
 
   /** Whether nothing of this process would be lost to the fleet. */
@@ -95,6 +96,11 @@ export class Exchange {
   get isAsked(): boolean {
     const { members, suspectedAt } = this.known?.fleet ?? {}
     return suspectedAt !== undefined && !((members?.get(this.courier.member)?.heardAt ?? -Infinity) >= suspectedAt)
+  }
+
+  /** Until when a verdict waits for others: what this process adds comes after what it is about. */
+  get quietUntil(): number {
+    return this.known?.fleet?.suspectedAt === undefined || this.isAsked ? -Infinity : this.againAt
   }
 
   /** The windows of the fleet, as they were last known. */
@@ -209,7 +215,7 @@ export class Exchange {
   private get hasNews(): boolean {
     const { known } = this
     return this.isAwaited || this.looks || this.happened.length + this.running.length > 0 ||
-      known?.fleet?.suspectedAt !== undefined || (known?.isOwn === true && !this.knowledge.isUntouched)
+      known?.fleet?.suspectedAt !== undefined
   }
 
   private takeBack({ asks, probes }: Report): void {
@@ -243,16 +249,18 @@ export class Exchange {
           orders: due(fleet, told.orders, monotonic(clock)),
           asks: told.asks.map(({ id }) => id)
         }, this.pace)
-        // Whoever is refused changes nothing: of a crowd that asks, only those who are given leave have to write.
+        // Whoever is refused changes nothing: of a crowd that asks, only those who are given leave have to write. And what
+        // came of calls is nothing to a circuit that gathers nothing: they are of a period that is over.
         const isSame = isWritten(known) && !out.isNews && fleet.circuit.cell.current.evidence === undefined
-        if (isSame && told.happened.length + told.probes.length + told.orders.length === 0) {
+        if (isSame && told.probes.length + told.orders.length === 0) {
           this.learn({ ...known, fleet: undefined }, now())
+          this.running = []
           answer(told, out, -shift)
           this.doneAt = monotonic(clock)
           return undefined
         }
         const next: Kept = { version: `${known.count + 1}.${member}.${known.epoch}`, text: Stored.write(fleet) }
-        const isNews = out.isNews || known.isOwn
+        const isNews = out.isNews || known.isLater
         const livesFor = this.livesFor(fleet, at)
         const found = yield* store.swap(name, known.version, next, { livesFor, isNews, now: at })
         if (found !== undefined) {
@@ -264,13 +272,14 @@ export class Exchange {
         for (const { id, outcome } of told.probes) if (outcome !== undefined && this.held.delete(id)) this.over.add(id)
         this.orders.taken(true)
         this.isStale = false
-        this.learn({ ...next, ...partsOf(next.version), ...stateOf(fleet), isOwn: false, fleet }, now())
+        this.learn({ ...next, ...partsOf(next.version), ...stateOf(fleet), isLater: false, fleet }, now())
         // After that: they are of this history, whatever was known before.
         this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
         answer(told, out, -shift)
         for (const { resume } of told.orders) resume()
         this.doneAt = monotonic(clock)
-        return out.againAt === undefined ? undefined : out.againAt - (store.shift ?? 0)
+        this.againAt = out.againAt === undefined ? -Infinity : out.againAt - (store.shift ?? 0)
+        return out.againAt === undefined ? undefined : this.againAt
       }
       // Others were quicker each time: it is told with what has happened since.
       this.takeBack(told)

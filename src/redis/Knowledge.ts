@@ -3,8 +3,7 @@
  *
  * Redis is right while it still has what the process last saw there: what moved here alone is forgotten. Where it has not
  * (it is empty, or behind), the later change of state holds: so a circuit that has recovered is not opened again by somebody
- * who slept through it, and one that broke is not closed by somebody who never noticed. What a process went through alone
- * counts against what another one did, and not against what others have gone through together since.
+ * who slept through it, and one that broke is not closed by somebody who never noticed.
  *
  * @since 0.1.0
  */
@@ -36,11 +35,10 @@ export interface Known extends Kept {
   readonly epoch: string
   readonly count: number
   /** The state that it tells of, and since when. */
-  readonly tag: Circuit.State["_tag"]
   readonly generation: number
   readonly since: number
-  /** This process knows better than what is kept: the text is yet to be written. */
-  readonly isOwn: boolean
+  /** This process knows it, and whoever reads Redis does not: it is yet to be written. */
+  readonly isLater: boolean
   /** As read from the text, if nothing has changed it since. */
   fleet: Stored.Fleet | undefined
 }
@@ -64,13 +62,16 @@ export class Knowledge {
   /** A text as it is found. */
   foundBy(found: Kept, now: number): Known {
     const fleet = this.read(found.text, now)
-    return { ...found, ...partsOf(found.version), ...stateOf(fleet), isOwn: false, fleet }
+    return { ...found, ...partsOf(found.version), ...stateOf(fleet), isLater: false, fleet }
   }
 
-  /** What to go on from, given what was known and what is found. */
+  /**
+   * What to go on from, given what was known and what is found. What a process went through alone counts only against what
+   * another one did, not against what others went through together.
+   */
   reconciled(last: Known | undefined, found: Kept, now: number): Known {
     // What was never written nobody can have lost.
-    const known = last?.version === "" && !last.isOwn ? undefined : last
+    const known = last?.version === "" && !last.isLater ? undefined : last
     if (found.text === "") {
       return known === undefined && this.isUntouched
         ? this.begun(now)
@@ -78,30 +79,12 @@ export class Knowledge {
     }
     const theirs = this.foundBy(found, now)
     if (known === undefined || isAfter(theirs, known)) return theirs
-    const { _tag, generation } = this.party.circuit.cell.current
-    const isTogether = theirs.generation > partsOf(theirs.version).begins
-    const since = isTogether ? known.since : this.latest(known, now).since
-    const apart = !isTogether && this.hasMoved(known) && _tag === theirs.tag ? aMoment : 0
-    const isLater = since === theirs.since ? known.generation > theirs.generation : since > theirs.since + apart
+    const { begins } = partsOf(found.version)
+    const latest = theirs.generation > begins ? this.written(known, now) : this.latest(known, now)
     // Of what was begun anew, and has not changed since, nobody knows anything.
-    return generation > 0 && (isLater || theirs.generation === 0)
-      ? this.own(found, this.latest(known, now), theirs.generation + 1, now)
-      : theirs
-  }
-
-  // Whether the process has moved alone.
-  private hasMoved({ generation, tag }: Known): boolean {
-    const { current } = this.party.circuit.cell
-    return generation !== current.generation || tag !== current._tag
-  }
-
-  // The state that the circuit is in, by the clock of Redis: to the digit as it was written, unless it has moved since. Told
-  // by their own clocks, no two that know the same would agree on what is later.
-  private latest(known: Known | undefined, now: number): State {
-    const { cell: { current }, rules: { plan } } = this.party.circuit
-    const evidence = (since: number) => new FleetEvidence(plan, since)
-    if (known === undefined || this.hasMoved(known)) return stateAt(current, this.shift, evidence)
-    return stateAt(this.read(known.text, now).circuit.cell.current, 0, evidence)
+    const isLater = latest.generation > 0 && (theirs.generation === 0 || latest.since > theirs.since ||
+      (latest.since === theirs.since && latest.generation > theirs.generation))
+    return isLater ? this.own(found, latest, theirs.generation + 1, now) : theirs
   }
 
   /** Whether there is nothing about the circuit that another process, or the next one, had to know. */
@@ -122,16 +105,34 @@ export class Knowledge {
     return fleet
   }
 
+  // The state that was known to be kept: to the digit, lest no two that know the same agree on what is later.
+  private written(known: Known, now: number): State {
+    return stateAt(this.read(known.text, now).circuit.cell.current, 0, this.evidence)
+  }
+
+  // The state that the circuit of this process is in, at the time of the fleet: another one, if the process moved alone.
+  private latest(known: Known | undefined, now: number): State {
+    const { current } = this.party.circuit.cell
+    const written = known && this.written(known, now)
+    const isSame = written?.generation === current.generation && written._tag === current._tag
+    const state = isSame ? written : stateAt(current, this.shift, this.evidence)
+    if (state._tag !== "HalfOpen" || state.stage !== "Probing") return state
+    // Probes of this process alone have no name that the fleet could settle them by.
+    return { ...state, running: state.running.filter((one) => (one as Stored.Lease).id !== "") }
+  }
+
+  private readonly evidence = (since: number) => new FleetEvidence(this.party.circuit.rules.plan, since)
+
   private begun(now: number): Known {
     const { circuit: mirror, mode } = this.party
-    return written(Fleet.make(mirror.rules, now, epoch(0), mode), "", false)
+    return written(Fleet.make(mirror.rules, now, epochOf(0), mode), "", false)
   }
 
   // The state that this process knows, at the beginning of a new history.
   private own({ version }: Kept, latest: State, least: number, now: number): Known {
     const { shift, party: { circuit: mirror, mode, ordered } } = this
-    const state = { ...latest, generation: Math.max(latest.generation, least) }
-    const fleet = Fleet.make(mirror.rules, now, epoch(state.generation), mode)
+    const generation = Math.max(latest.generation, least)
+    const fleet = Fleet.make(mirror.rules, now, epochOf(generation), mode)
     const { gateCause, gateSince, gateUntil, hintUntil, lastFailure, lastOpenFor, openings } = mirror
     Object.assign(fleet.circuit, {
       openings,
@@ -143,12 +144,9 @@ export class Knowledge {
       hintUntil: hintUntil + shift
     })
     fleet.mode = mirror.mode === mode ? undefined : mirror.mode
-    // Probes of this process alone have no name that the fleet could settle them by.
-    fleet.circuit.cell.current = state._tag === "HalfOpen" && state.stage === "Probing"
-      ? { ...state, running: state.running.filter((one) => (one as Stored.Lease).id !== "") }
-      : state
+    fleet.circuit.cell.current = { ...latest, generation }
     fleet.orders = [...ordered()]
-    return written(fleet, version, true)
+    return written(fleet, version, !this.isUntouched)
   }
 
   // What makes a time of the circuit one of the fleet.
@@ -172,22 +170,20 @@ export const partsOf = (version: string): {
 
 /** The state of a circuit, and since when. */
 export const stateOf = (
-  { circuit: { cell: { current: { _tag: tag, generation, since } } } }: Stored.Fleet
-): Pick<Known, "tag" | "generation" | "since"> => ({ tag, generation, since })
+  { circuit: { cell: { current: { generation, since } } } }: Stored.Fleet
+): Pick<Known, "generation" | "since"> => ({ generation, since })
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-const epoch = (generation: number): string => `${generation}:${crypto.randomUUID()}`
-
-/** How far two processes may be apart about the moment of one change. */
-const aMoment = 50
+// A name for a history that begins with a generation.
+const epochOf = (generation: number): string => `${generation}:${crypto.randomUUID()}`
 
 // Whether what a text tells of can have come after what was known, with nothing lost.
 const isAfter = (text: Known, known: Known): boolean =>
   text.epoch === known.epoch && text.count >= known.count && text.since >= known.since &&
   (text.generation > known.generation || (text.generation === known.generation && text.since === known.since))
 
-const written = (fleet: Stored.Fleet, version: string, isOwn: boolean): Known => {
+const written = (fleet: Stored.Fleet, version: string, isLater: boolean): Known => {
   const { count } = partsOf(version)
-  return { version, text: Stored.write(fleet), epoch: fleet.epoch, count, ...stateOf(fleet), isOwn, fleet: undefined }
+  return { version, text: Stored.write(fleet), epoch: fleet.epoch, count, ...stateOf(fleet), isLater, fleet: undefined }
 }

@@ -33,8 +33,8 @@ export interface Host extends Breaker.BreakerImpl {
   readonly bound: number
   /** Somebody waits for an exchange. */
   readonly urge: () => void
-  /** Somebody was told what is known: it shall be looked up before long. */
-  readonly watch: () => void
+  /** A call is refused by what is known: that is looked up before long, should news have been lost. */
+  readonly doubt: (now: number) => void
   /** Redis did not answer in time. */
   readonly lose: () => void
 }
@@ -103,7 +103,7 @@ export class Leave {
       this.askedAt = now
       const refusal = this.host.exchange.known === undefined ? undefined : this.knownRefusal(now)
       if (refusal !== undefined) {
-        this.host.watch()
+        this.host.doubt(now)
         return this.turnAway(refusal, guarded, fiber, taken)
       }
       return Effect.flatMap(this.said(guarded, ticket, fiber), (said) =>

@@ -185,13 +185,14 @@ class Link<E, R> {
       Effect.gen({ self: this }, function*() {
         const scope = yield* Scope.make()
         const build = Layer.buildWithMemoMap(this.made, Layer.makeMemoMapUnsafe(), scope)
-        const exit = yield* Effect.exit(
-          restore(Effect.timeout(detached(Effect.provideContext(build, this.context)), longestAttempt))
-        )
-        if (Exit.isFailure(exit)) {
-          this.why = reasonOf(exit)
-          // What never stood has nothing to say, and may never be done with closing.
-          yield* Effect.forkDetach(Scope.close(scope, exit))
+        const building = yield* Effect.forkDetach(Effect.provideContext(build, this.context), {
+          startImmediately: true
+        })
+        const waited = yield* Effect.exit(restore(Effect.timeoutOption(Fiber.await(building), longestAttempt)))
+        const exit = Exit.isSuccess(waited) && waited.value._tag === "Some" ? waited.value.value : undefined
+        if (exit === undefined || Exit.isFailure(exit)) {
+          this.why = exit === undefined ? "it did not answer in time" : reasonOf(exit)
+          yield* Effect.forkDetach(abandoned(building, scope))
           return false
         }
         const ended = yield* Deferred.make<never, Redis.RedisError>()
@@ -234,6 +235,15 @@ class Link<E, R> {
     return this.drop("it is closed", false)
   }
 }
+
+// A client that is closed in the midst of connecting may stay connected: it is given a moment to be done with that. What
+// never stood has nothing to say, and may never be done with closing: nobody waits for it.
+const abandoned = (building: Fiber.Fiber<unknown, unknown>, scope: Scope.Closeable): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    yield* Effect.timeoutOption(Fiber.await(building), firstWait)
+    building.interruptUnsafe()
+    yield* Scope.close(scope, Exit.void)
+  })
 
 // Closing waits for what is under way, which may never come home: a client that can be destroyed is, then.
 const closed = (scope: Scope.Closeable, context: Context.Context<never>, isDead: boolean): Effect.Effect<void> =>

@@ -16,10 +16,11 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Breaker from "../Breaker.ts"
 import * as BreakerMap from "../BreakerMap.ts"
-import type * as Circuit from "../Circuit.ts"
+import * as Evidence from "../Evidence.ts"
 import * as Setting from "../internal/Setting.ts"
 import * as Registry from "../Registry.ts"
 import { isName, Name, settings } from "../Settings.ts"
+import type * as TripPolicy from "../TripPolicy.ts"
 import { Courier, type Senders } from "./Courier.ts"
 import { isShareable, longestWindow } from "./FleetEvidence.ts"
 import { SharedCircuit } from "./SharedCircuit.ts"
@@ -98,6 +99,7 @@ export const make = (options: Options): Effect.Effect<Breaker.Breaker, never, Re
   const { name, ...rest } = split(options, where)
   Setting.option(where, "name", Name, name)
   const checked = settings(rest.policy, where)
+  shareable(rest.policy.tripPolicy, where)
   return Effect.gen(function*() {
     const all: Array<SharedCircuit> = []
     const courier = yield* couriered(rest.shared, { all: () => all, find: (key) => key === name ? all[0] : undefined })
@@ -105,7 +107,7 @@ export const make = (options: Options): Effect.Effect<Breaker.Breaker, never, Re
       Effect.withFiberSucceed((fiber) => {
         const registry = fiber.getRef(Registry.Current)
         const group = { current: undefined, registry }
-        const rules = shareable(checked.rules(fiber.context), where)
+        const rules = checked.rules(fiber.context)
         return registry.add(new SharedCircuit(name, checked, group, fiber, rules, courier, rest.sharing))
       }),
       (circuit) => Effect.withFiberSucceed((fiber) => fiber.getRef(Registry.Current).remove(circuit))
@@ -147,13 +149,15 @@ export const makeMap = (
   const { policy, shared, sharing } = split(options, where)
   const { capacity, idleTimeToLive, lookup } = options
   const made = BreakerMap.make({ ...policy, capacity, idleTimeToLive, lookup })
+  shareable(policy.tripPolicy, where)
   return Effect.gen(function*() {
     const map = (yield* Breaker.whileInUse(made)) as BreakerMap.BreakerMapImpl
     const breakers = map.breakers as Map<string, SharedCircuit>
     const courier = yield* couriered(shared, { all: () => breakers.values(), find: (key) => breakers.get(key) })
     map.breaker = (key, fiber) => {
       const { rules, settings } = map.configure(key)
-      return new SharedCircuit(key, settings, map.group, fiber, shareable(rules, where), courier, sharing)
+      shareable(rules.plan.policy, where)
+      return new SharedCircuit(key, settings, map.group, fiber, rules, courier, sharing)
     }
     yield* courier.run
     return map
@@ -200,13 +204,14 @@ const split = <O extends BreakerMap.Policy & SharedOptions>(options: O, where: s
   return { ...policy, policy, sharing, shared: { bound: most, prefix: prefix ?? "effect-breaker" } }
 }
 
-const shareable = (rules: Circuit.Rules, where: string): Circuit.Rules => {
-  for (const { window } of rules.plan.rules) {
-    if (!isShareable(window)) {
-      throw new RangeError(`${where}: a shared window must hold at most ${longestWindow} calls or buckets`)
-    }
+const shareable = (policy: TripPolicy.TripPolicy | undefined, where: string): void => {
+  for (const { rule, window } of policy === undefined ? [] : Evidence.compile(policy).rules) {
+    if (isShareable(window)) continue
+    const [size, of] = window._tag === "LastCalls" ? [window.calls, "calls"] : [window.buckets, "buckets"]
+    throw new RangeError(
+      `${where}: the window of ${rule} must hold at most ${longestWindow} ${of} where it is shared, got ${size}`
+    )
   }
-  return rules
 }
 
 const schema: Schema.Codec<unknown, unknown> = Schema.Struct({

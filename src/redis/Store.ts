@@ -172,10 +172,10 @@ export class Store {
   get pulse(): Effect.Effect<void, StoreError> {
     const { bound, prefix } = this.options
     return Effect.gen({ self: this }, function*() {
+      // It may be another one, with another clock.
+      this.readings = []
       const { took } = yield* this.timed(withoutDefects(this.redis.eval(pulseScript)(`${prefix}:pulse`)))
       if (took > bound) yield* new StoreError({ message: `Redis took ${Math.round(took)} ms to answer` })
-      // It may be another one, with another clock.
-      this.readings = this.readings.slice(-1)
     })
   }
 
@@ -211,11 +211,10 @@ export class Store {
     return Effect.clockWith((clock) => {
       const asked = monotonic(clock)
       return Effect.map(answer, (answer) => {
-        const [seconds, micros] = answer
-        const now = monotonic(clock)
-        const time = Number(seconds) * 1000 + Number(micros) / 1000
-        this.believe({ least: time - now, most: time - asked })
-        return { answer, took: now - asked }
+        const heard = monotonic(clock)
+        const time = Number(answer[0]) * 1000 + Number(answer[1]) / 1000
+        this.believe({ least: time - heard, most: time - asked })
+        return { answer, took: heard - asked }
       })
     })
   }

@@ -114,6 +114,7 @@ export const keyOf = (name = "openai", prefix = "effect-breaker"): string => `${
 /** What Redis keeps of a circuit. */
 export const keptOf = (server: Server, name?: string, prefix?: string) =>
   Effect.map(server.send("HGET", keyOf(name, prefix), "text"), (text): {
+    readonly members: ReadonlyArray<readonly [string, number, number]>
     readonly state: {
       readonly _tag: string
       readonly generation: number
