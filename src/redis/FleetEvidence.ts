@@ -88,9 +88,8 @@ export class FleetEvidence extends Evidence.Evidence {
     this.running++
     if (!this.joinsAgain(startedAt)) {
       this.joined = this.kept.flatMap((blocks) => {
-        const { newest } = blocks
         const joined = blocks.join(startedAt, newestAt, grace, isAlone)
-        if (blocks.newest !== newest) this.cause = blocks.cause
+        if (blocks.closed !== undefined) this.cause = blocks.closed.cause
         return joined
       })
     }

@@ -73,7 +73,7 @@ export class FleetMemory extends CallWindow.Memory {
     const [index, first] = written
     const isTimed = memory.duration < Infinity
     let count = isTimed ? 0 : written.length - 2
-    for (let i = 2; isTimed && i < written.length; i += 3) {
+    for (let i = isTimed ? 2 : written.length; i < written.length; i += 3) {
       const [alike = 0, calls = 0, bad = 0] = written.slice(i, i + 3)
       if (alike < 1 || bad < 0 || calls < bad || calls > mostCalls) return undefined
       count += alike

@@ -20,7 +20,7 @@ import {
   until,
   untilStore
 } from "./members.ts"
-import { makeServer, type Server, withRedis } from "./server.ts"
+import { makeServer, type Server, withTime } from "./server.ts"
 
 interface There {
   readonly server: Server
@@ -58,7 +58,7 @@ const losses: Record<string, {
   }
 }
 
-describe.runIf(withRedis)("a circuit whose Redis", () => {
+describe.runIf(withTime)("a circuit whose Redis", () => {
   for (const [how, { find, lose }] of Object.entries(losses)) {
     it.live(`${how}: goes on alone, says so, and is shared again`, () =>
       Effect.gen(function*() {
@@ -169,7 +169,7 @@ const counted = (redis: Redis.Redis["Service"]) => {
   return { seen, service }
 }
 
-describe.runIf(withRedis)("while Redis is away", () => {
+describe.runIf(withTime)("while Redis is away", () => {
   it.live("it is asked one thing at a time, and nothing is kept for later but orders", () =>
     Effect.gen(function*() {
       const server = yield* makeServer()
@@ -233,7 +233,7 @@ describe.runIf(withRedis)("while Redis is away", () => {
 /** Lets real answers of Redis come in. */
 const turn = Effect.promise(() => new Promise<void>((resolve) => setTimeout(resolve, 1)))
 
-describe.runIf(withRedis)("a call that has to wait for Redis", () => {
+describe.runIf(withTime)("a call that has to wait for Redis", () => {
   it.live("waits for the bound and no longer, where Redis does not answer, and then goes on alone", () =>
     Effect.gen(function*() {
       const server = yield* makeServer()

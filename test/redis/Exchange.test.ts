@@ -15,7 +15,7 @@ import {
   until,
   untilStore
 } from "./members.ts"
-import { makeServer, type Server, withRedis } from "./server.ts"
+import { makeServer, type Server, withTime } from "./server.ts"
 
 const transitions = (member: Member) => happened(member).filter((one) => one.includes("→"))
 
@@ -62,7 +62,7 @@ const both = (options: Parameters<typeof memberOf>[1] = {}) =>
     }
   })
 
-describe.runIf(withRedis)("when Redis is back", () => {
+describe.runIf(withTime)("when Redis is back", () => {
   it.live("forgets an opening of one process alone, where Redis still has what was known", () =>
     Effect.gen(function*() {
       const { away, back, far, near } = yield* pair()
@@ -171,7 +171,7 @@ const remembered = (server: Server) =>
     return server.send("HSET", keyOf(), "version", version, "text", text)
   })
 
-describe.runIf(withRedis)("after a failover that lost writes", () => {
+describe.runIf(withTime)("after a failover that lost writes", () => {
   it.live("opens for all what had opened", () =>
     Effect.gen(function*() {
       const { a, b, server } = yield* both()
@@ -213,7 +213,7 @@ describe.runIf(withRedis)("after a failover that lost writes", () => {
     }).pipe(Effect.scoped))
 })
 
-describe.runIf(withRedis)("a probe", () => {
+describe.runIf(withTime)("a probe", () => {
   it.live("whose leave was given and reached nobody is given back", () =>
     Effect.gen(function*() {
       const { back, far, near, proxy, server } = yield* pair({ ...soon, halfOpen: { successes: 2 } })
@@ -315,7 +315,7 @@ describe.runIf(withRedis)("a probe", () => {
     }).pipe(Effect.scoped))
 })
 
-describe.runIf(withRedis)("an order", () => {
+describe.runIf(withTime)("an order", () => {
   it.live("that is given while Redis is away holds here at once, and once for all when it is back", () =>
     Effect.gen(function*() {
       const { away, back, far, near, server } = yield* pair()

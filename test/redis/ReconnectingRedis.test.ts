@@ -4,7 +4,7 @@ import { Context, Effect, Fiber, Layer, Logger, Queue, Schedule } from "effect"
 import { ReconnectingRedis } from "effect-breaker/redis"
 import { Redis } from "effect/persistence"
 import { makeProxy } from "./detour.ts"
-import { makeServer, withRedis } from "./server.ts"
+import { makeServer, withTime } from "./server.ts"
 
 const connected = (options: Parameters<typeof NodeRedis.layer>[0]) =>
   Effect.map(
@@ -23,7 +23,7 @@ const reasonOf = ({ cause }: Redis.RedisError) => cause instanceof Error ? cause
 const clientsIn = (list: string) =>
   list.split("\n").filter((line) => line !== "" && !line.includes("cmd=client|list")).length
 
-describe.runIf(withRedis)("ReconnectingRedis", () => {
+describe.runIf(withTime)("ReconnectingRedis", () => {
   it.live("starts though Redis is down, refuses commands at once, and connects when it is there", () =>
     Effect.gen(function*() {
       const server = yield* makeServer()

@@ -78,7 +78,7 @@ const use = (text: string, rules: Circuit.Rules, now: number): boolean => {
       ...report,
       now: at,
       running,
-      happened: i === 0 ? [...running, ...fresh, ...fresh] : fresh.map((one) => ({ ...one })),
+      happened: i === 0 ? [...running, ...fresh, ...fresh] : structuredClone(fresh),
       probes,
       asks: ["a", "b"],
       orders: i === 2 ? [{ _tag: "Isolate", for: 10 }, { _tag: "Release" }] : []

@@ -5,7 +5,7 @@ import { Breaker } from "effect-breaker"
 import { SharedBreaker } from "effect-breaker/redis"
 import * as Registry from "../../src/Registry.ts"
 import { makeProxy } from "./proxy.ts"
-import { clientOf, makeServer, withRedis } from "./server.ts"
+import { clientOf, makeServer, withTime } from "./server.ts"
 
 /** A breaker as another process would have it. */
 const processOn = (at: { readonly url: string }, options: Partial<SharedBreaker.Options> = {}) =>
@@ -37,7 +37,7 @@ const until = (breaker: Breaker.Breaker, state: Breaker.State["_tag"]) =>
 // The client says of each connection that it lost it.
 const quietly = Effect.provide(Logger.layer([]))
 
-describe.runIf(withRedis)("after a loss of Redis", () => {
+describe.runIf(withTime)("after a loss of Redis", () => {
   it.live("a process whose very first report was lost shares again", () =>
     Effect.gen(function*() {
       const server = yield* makeServer()

@@ -11,6 +11,9 @@ import { isThere } from "../metrics/scenes.ts"
 /** Whether there is a `redis-server`: without it the tests that need one are skipped, and say so. */
 export const withRedis = isThere("redis-server", "nothing is shared over a real Redis")
 
+/** Whether there is time for what takes long: `npm run test:fleet`. */
+export const withTime = withRedis && process.env.TEST_FLEET === "1"
+
 /** A server that can be stopped, killed and started again on the same port. */
 export interface Server {
   readonly port: number
