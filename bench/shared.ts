@@ -36,12 +36,17 @@ if (redisVersion === undefined) {
 }
 
 const SIZE = 8
-const turns = quick ? { millis: 60, rounds: 1, openings: 10 } : { millis: 300, rounds: 11, openings: 300 }
+const turns = quick ? { millis: 60, rounds: 1, openings: 10 } : { millis: 300, rounds: 7, openings: 300 }
 
+const ways = [
+  { concurrency: 1, givesWay: false },
+  { concurrency: 100, givesWay: false },
+  { concurrency: 100, givesWay: true }
+]
 const shapes = [1, SIZE].flatMap((processes) =>
-  [1, 100].flatMap((concurrency) =>
+  ways.filter(({ givesWay }) => !(quick && givesWay)).flatMap((way) =>
     policyNames.slice(0, quick ? 1 : undefined).flatMap((policy) =>
-      subjectNames.map((subject): Shape => ({ subject, policy, processes, concurrency }))
+      subjectNames.map((subject): Shape => Object.assign({ subject, policy, processes }, way))
     )
   )
 )
@@ -62,7 +67,7 @@ const closedTable = (all: ReadonlyArray<Closed>): string =>
     all.map((one) => [
       `${one.subject}, ${one.policy}`,
       whole(one.processes),
-      whole(one.concurrency),
+      `${whole(one.concurrency)}${one.givesWay ? ", giving way" : ""}`,
       whole(one.perSecond),
       `${whole(one.from)} to ${whole(one.to)}`,
       one.overPersistence === undefined ? "" : whole(one.overPersistence),
@@ -90,8 +95,11 @@ const openingTable = (all: ReadonlyArray<Opening>): string =>
     ])
   )
 
+const mostSent = (all: ReadonlyArray<Closed>): number =>
+  Math.max(...all.filter(({ subject }) => subject === SHARED).map(({ sentPerCall }) => sentPerCall))
+
 const budgets = (closed: ReadonlyArray<Closed>, openings: ReadonlyArray<Opening>): ReadonlyArray<Budget> => [
-  ...closed.filter(({ subject }) => subject === SHARED).map(
+  ...closed.filter(({ givesWay, subject }) => subject === SHARED && !givesWay).map(
     ({ concurrency, overPersistence, policy, processes }): Budget => ({
       what: `closed calls per second: ${policy}, ${processes} x ${concurrency}`,
       budget: `at least 50 times ${PERSISTENCE}`,
@@ -99,14 +107,12 @@ const budgets = (closed: ReadonlyArray<Closed>, openings: ReadonlyArray<Opening>
       met: overPersistence! >= 50
     })
   ),
-  ...closed.filter(({ subject }) => subject === SHARED).map(
-    ({ concurrency, policy, processes, sentPerCall }): Budget => ({
-      what: `Redis commands of a closed call: ${policy}, ${processes} x ${concurrency}`,
-      budget: "less than one in a hundred calls",
-      measured: perCall(sentPerCall),
-      met: sentPerCall < 0.01
-    })
-  ),
+  {
+    what: "Redis commands of a closed call, at most",
+    budget: "less than one in a hundred calls",
+    measured: perCall(mostSent(closed)),
+    met: mostSent(closed) < 0.01
+  },
   ...openings.filter(({ subject }) => subject === SHARED).map(
     ({ outage, p99 }): Budget => ({
       what: `a fleet of ${SIZE} refuses after a trip, p99: failures ${outage}`,
@@ -120,7 +126,9 @@ const budgets = (closed: ReadonlyArray<Closed>, openings: ReadonlyArray<Opening>
 print(
   ...head,
   `redis-server ${redisVersion} on the same machine, its clients those of @effect/platform-node`,
-  `${turns.rounds} rounds of ${turns.millis} ms a turn, all interleaved; medians over the rounds; ${machine.date}`,
+  `${turns.rounds} round${
+    turns.rounds === 1 ? "" : "s"
+  } of ${turns.millis} ms a turn, all interleaved; medians over the rounds; ${machine.date}`,
   ""
 )
 

@@ -58,12 +58,13 @@ const each = <A>(processes: ReadonlyArray<Tell>, order: (tell: Tell, i: number) 
 // ---------------------------------------------------------------------------------------------------------------------
 // Closed calls
 
-/** Which closed calls: through which breaker, under which policy, of how many processes, how many at once in each. */
+/** Which closed calls: through which breaker, under which policy, of how many processes, how many at once in each, and how. */
 export interface Shape {
   readonly subject: SubjectName
   readonly policy: PolicyName
   readonly processes: number
   readonly concurrency: number
+  readonly givesWay: boolean
 }
 
 /** What closed calls of one shape come to. */
@@ -89,16 +90,22 @@ interface Turn {
 
 const START = 20
 
-// Every process begins and ends at the same time; every call is home, and Redis knows of all, before the turn is over.
-const turnOf = async (server: Server, fleet: Fleet, shape: Shape, millis: number, name: string): Promise<Turn> => {
-  const { concurrency, policy, subject } = shape
+// Every process begins and ends at the same time; every call is home before the turn is over, and where it is measured
+// Redis knows of all.
+const turnOf = async (
+  server: Server,
+  fleet: Fleet,
+  shape: Shape,
+  { isMeasured, millis, name }: { readonly isMeasured: boolean; readonly millis: number; readonly name: string }
+): Promise<Turn> => {
+  const { concurrency, givesWay, policy, subject } = shape
   const processes = fleet.processes.slice(0, shape.processes)
   await each(processes, (tell) => tell("open", { subject, policy, name, url: server.url }))
   await server.asked()
   const at = clock() + START
-  const done = await each(processes, (tell) => tell("run", { at, until: at + millis, concurrency }))
+  const done = await each(processes, (tell) => tell("run", { at, until: at + millis, concurrency, givesWay }))
   const calls = done.reduce((sum, one) => sum + one.calls, 0)
-  if (subject === SHARED) await told(server, name, calls + processes.length)
+  if (subject === SHARED && isMeasured) await told(server, name, calls + processes.length)
   const { carriedOut, sent }: Asked = await server.asked()
   strictEqual((await each(processes, (tell) => tell("isClosed"))).every((isClosed) => isClosed), true)
   await each(processes, (tell) => tell("close"))
@@ -118,8 +125,8 @@ const told = async (server: Server, name: string, calls: number): Promise<void> 
   throw new Error(`the fleet made ${calls} calls, and its circuit knows of ${known}`)
 }
 
-const nameOf = ({ concurrency, policy, processes, subject }: Shape): string =>
-  [subject, policy, processes, concurrency].join(" / ")
+const nameOf = ({ concurrency, givesWay, policy, processes, subject }: Shape): string =>
+  [subject, policy, processes, concurrency, givesWay].join(" / ")
 
 /** Closed calls of every shape, each in turn, in another order in each round. */
 export const measureClosed = async (
@@ -132,8 +139,9 @@ export const measureClosed = async (
   // The first round is there to be compiled.
   for (let round = 0; round <= rounds; round++) {
     for (const shape of shuffled(shapes)) {
-      const turn = await turnOf(server, fleet, shape, millis, `${nameOf(shape)} / ${round}`)
-      if (round > 0) turns.get(nameOf(shape))!.push(turn)
+      const isMeasured = round > 0
+      const turn = await turnOf(server, fleet, shape, { isMeasured, millis, name: `${nameOf(shape)} / ${round}` })
+      if (isMeasured) turns.get(nameOf(shape))!.push(turn)
     }
   }
   const of = (shape: Shape, field: keyof Turn): Rounds => turns.get(nameOf(shape))!.map((turn) => turn[field])

@@ -9,8 +9,10 @@ export interface Orders {
   readonly run: (order: {
     readonly at: number
     readonly until: number
-    /** So many fibers call at once. With more than one the body gives way once, so that so many calls are under way. */
+    /** So many fibers call at once. */
     readonly concurrency: number
+    /** Each call waits once for the others: so many are under way at any time. */
+    readonly givesWay: boolean
   }) => Promise<{ readonly calls: number; readonly doneAt: number; readonly cpu: number }>
   /** Makes calls until one is refused; from `at` on they may fail. Gives when which of them failed, and the refusal. */
   readonly watch: (order: { readonly at: number; readonly key: string; readonly fails: Fails }) => Promise<Watched>

@@ -37,8 +37,8 @@ const orders: Orders = {
     // The first call makes what the others find.
     await Effect.runPromise(opened.call(counted))
   },
-  run: async ({ at, concurrency, until }) => {
-    const call = current().call(concurrency === 1 ? counted : givingWay)
+  run: async ({ at, concurrency, givesWay, until }) => {
+    const call = current().call(givesWay ? givingWay : counted)
     const all = Array.from({ length: concurrency }, () => callsUntil(call, until))
     await rest(at - clock())
     const before = body.runs

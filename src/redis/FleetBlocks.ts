@@ -59,6 +59,13 @@ export class FleetBlocks {
     return joined
   }
 
+  /** Whether these two are still the ones that a call joins, as the one before it did. */
+  isOpen(older: Block, younger: Block, startedAt: number, newestAt: number): boolean {
+    const { all, rule: { room, span } } = this
+    return all[all.length - 1] === younger && all[all.length - 2] === older && startedAt >= younger.since &&
+      younger.calls - younger.ignored < room && Math.max(newestAt, startedAt) < younger.since + span / 2
+  }
+
   /** The block of that name and the next. What nobody kept any more cannot be judged either. */
   pair(id: number): ReadonlyArray<Block> {
     const { all } = this

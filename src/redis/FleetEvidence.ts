@@ -48,6 +48,7 @@ export class FleetEvidence extends Evidence.Evidence {
   /** Nobody else has a say: what is known is all there is. */
   isAlone = true
   suspicion: Evidence.Verdict | undefined = undefined
+  private joined: ReadonlyArray<Block> = []
   private readonly longestStreak: number
   private readonly shortestStreak: number
 
@@ -85,13 +86,28 @@ export class FleetEvidence extends Evidence.Evidence {
     const { grace, isAlone, newestAt } = this
     call.number = this.admitted++
     this.running++
-    call.blocks = this.kept.flatMap((blocks) => {
-      const joined = blocks.join(startedAt, newestAt, grace, isAlone)
-      if (blocks.closed !== undefined) this.cause = blocks.closed.cause
-      return joined
-    })
+    if (!this.joinsAgain(startedAt)) {
+      this.joined = this.kept.flatMap((blocks) => {
+        const joined = blocks.join(startedAt, newestAt, grace, isAlone)
+        if (blocks.closed !== undefined) this.cause = blocks.closed.cause
+        return joined
+      })
+    }
+    call.blocks = this.joined
     this.newestAt = Math.max(newestAt, startedAt)
     Evidence.link(call, this.rows[0])
+  }
+
+  // Of many calls in a row, most join what the one before them joined.
+  private joinsAgain(startedAt: number): boolean {
+    const { joined, kept, newestAt } = this
+    for (let i = 0; i < kept.length; i++) {
+      const [older, younger] = [joined[2 * i], joined[2 * i + 1]]
+      if (older === undefined || younger === undefined) return false
+      if (!kept[i]!.isOpen(older, younger, startedAt, newestAt)) return false
+    }
+    for (const block of joined) block.calls++
+    return true
   }
 
   /** Lets go of what ended before `time`. */

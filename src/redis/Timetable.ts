@@ -51,7 +51,7 @@ export class Timetable {
     if (length === 1) this.host.due(now + sharing.every)
     // As many reports as one busy process makes are enough for all: they would be in each other's way.
     else if (length === 2 * sharing.calls) this.within(hurry * exchange.members)
-    else if (length === mostTold / 4) this.soon()
+    else if (length === many) this.soon()
     // Whoever is so far behind has nothing to tell that is worth its room.
     else if (length >= mostTold) exchange.forget()
   }
@@ -88,5 +88,8 @@ export class Timetable {
 /** How long after a report the next one begins, where something is urgent, in milliseconds. */
 const hurry = 20
 
-/** The most that may wait to be told: a second of calls, in a busy process. */
-const mostTold = 200_000
+/** So much is told soon, however many processes tell. */
+const many = 50_000
+
+/** The most that may wait to be told: as long as Redis may take to answer, in a process that does nothing but call. */
+const mostTold = 1_000_000

@@ -65,7 +65,7 @@ describe("Timetable", () => {
 
   it("gives up what is too much to be told", () => {
     const { host, timetable } = make()
-    timetable.logged(200_000, 2000)
+    timetable.logged(1_000_000, 2000)
     assert.strictEqual(host.forgotten, 1)
   })
 })
