@@ -28,7 +28,7 @@ const script = within(
 )
 const style = within(await built("page.css", { target: ["chrome111", "firefox113", "safari16.4"] }))
 
-const licences = ["preact", "uplot"].map((name) =>
+const licences = ["preact"].map((name) =>
   `${name} ${JSON.parse(read(root, "node_modules", name, "package.json")).version}\n\n${
     read(root, "node_modules", name, "LICENSE").trim()
   }`

@@ -49,6 +49,7 @@ export class Exchange {
   isStale = false
   /** When the last exchange was over, by the monotonic clock. */
   doneAt = -Infinity
+  private againAt = -Infinity
   private running: Array<SharedCall> = []
   /** Those of its probes that it has told the end of, while the fleet still counts them as running. */
   private over = new Set<string>()
@@ -95,6 +96,11 @@ export class Exchange {
   get isAsked(): boolean {
     const { members, suspectedAt } = this.known?.fleet ?? {}
     return suspectedAt !== undefined && !((members?.get(this.courier.member)?.heardAt ?? -Infinity) >= suspectedAt)
+  }
+
+  /** Until when a verdict waits for others: what this process adds comes after what it is about. */
+  get quietUntil(): number {
+    return this.known?.fleet?.suspectedAt === undefined || this.isAsked ? -Infinity : this.againAt
   }
 
   /** The windows of the fleet, as they were last known. */
@@ -243,10 +249,12 @@ export class Exchange {
           orders: due(fleet, told.orders, monotonic(clock)),
           asks: told.asks.map(({ id }) => id)
         }, this.pace)
-        // Whoever is refused changes nothing: of a crowd that asks, only those who are given leave have to write.
+        // Whoever is refused changes nothing: of a crowd that asks, only those who are given leave have to write. And what
+        // came of calls is nothing to a circuit that gathers nothing: they are of a period that is over.
         const isSame = isWritten(known) && !out.isNews && fleet.circuit.cell.current.evidence === undefined
-        if (isSame && told.happened.length + told.probes.length + told.orders.length === 0) {
+        if (isSame && told.probes.length + told.orders.length === 0) {
           this.learn({ ...known, fleet: undefined }, now())
+          this.running = []
           answer(told, out, -shift)
           this.doneAt = monotonic(clock)
           return undefined
@@ -270,7 +278,8 @@ export class Exchange {
         answer(told, out, -shift)
         for (const { resume } of told.orders) resume()
         this.doneAt = monotonic(clock)
-        return out.againAt === undefined ? undefined : out.againAt - (store.shift ?? 0)
+        this.againAt = out.againAt === undefined ? -Infinity : out.againAt - (store.shift ?? 0)
+        return out.againAt === undefined ? undefined : this.againAt
       }
       // Others were quicker each time: it is told with what has happened since.
       this.takeBack(told)

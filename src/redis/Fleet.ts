@@ -114,7 +114,9 @@ export const make = (rules: Circuit.Rules, now: number, epoch: string, mode: Cir
 export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
   const self = fleet.circuit as Mutable
   const { members } = fleet
-  const { member, now, shift } = report
+  const { member, shift } = report
+  // Of two clocks one is behind: what happens after a change of state has a later time all the same.
+  const now = Math.max(report.now, self.cell.current.since)
   const before = headOf(fleet)
   for (const [id, one] of members) if (isGone(one, now, pace)) members.delete(id)
   members.delete(member)

@@ -19,8 +19,8 @@ export const mostBlocks = 64
 export class FleetBlocks {
   /** Those that some call may still report to, oldest first: the last two are open, the one before was closed last. */
   all: Array<Block>
-  /** Why the block that was closed last trips, where nobody else has a say (`Evidence`). */
-  cause: Evidence.Verdict | undefined = undefined
+  /** The block that the last call closed, and why that trips, if it does. */
+  closed: { readonly cause: Evidence.Verdict | undefined } | undefined = undefined
   private readonly rule: Evidence.Rule
 
   constructor(rule: Evidence.Rule, now: number, id = 0) {
@@ -38,10 +38,11 @@ export class FleetBlocks {
     const now = Math.max(newestAt, startedAt)
     const ends = youngest.since + rule.span / 2
     const isFull = youngest.calls - youngest.ignored >= rule.room || now >= ends
+    this.closed = undefined
     if (isFull && (isAlone || now - youngest.since >= grace)) {
       const older = all.at(-2)!
       const calls = older.calls - older.ignored
-      this.cause = isAlone && now < ends + rule.span / 2 ? Evidence.over(rule, older.bad, calls) : undefined
+      this.closed = { cause: now < ends + rule.span / 2 ? Evidence.over(rule, older.bad, calls) : undefined }
       // Blocks that follow a suspicion may be short.
       older.least = leastShare * (isAlone || rule.room === Infinity ? calls : Math.max(calls, 2 * rule.room))
       // It begins after all calls that were told of, lest it divide them from those told late, and before those whose clock
@@ -66,15 +67,10 @@ export class FleetBlocks {
     return [id, id + 1].map((id) => all[i]?.id === id ? all[i++]! : { ...block(this.rule, 0, id), least: Infinity })
   }
 
-  /** The name of the newest. */
-  get newest(): number {
-    return this.all.at(-1)!.id
-  }
-
   /** What looks like the end, though not all were heard. What it goes by is closed with it. */
   suspect(now: number, grace: number): Evidence.Verdict | undefined {
     for (const [i, one] of this.all.entries()) {
-      const verdict = this.endOf(i) <= now ? this.closed(i, grace) : this.over(one)
+      const verdict = this.endOf(i) <= now ? this.overClosed(i, grace) : this.over(one)
       if (verdict === undefined) continue
       // One that is cut off is judged by as many calls as if it had gone on, and all of them had gone well.
       while (one.id >= this.all.at(-2)!.id) this.begin(now)
@@ -86,7 +82,7 @@ export class FleetBlocks {
   /** What is certain of the blocks that were closed until then, once all were heard. */
   verdict(until: number, grace: number): Evidence.Verdict | undefined {
     for (let i = 0; i < this.all.length; i++) {
-      const verdict = this.endOf(i) <= until ? this.closed(i, grace) : undefined
+      const verdict = this.endOf(i) <= until ? this.overClosed(i, grace) : undefined
       if (verdict !== undefined) return verdict
     }
     return undefined
@@ -114,7 +110,7 @@ export class FleetBlocks {
   }
 
   // A short one may be of somebody who was alone for a moment.
-  private closed(i: number, grace: number): Evidence.Verdict | undefined {
+  private overClosed(i: number, grace: number): Evidence.Verdict | undefined {
     const one = this.all[i]!
     return this.endOf(i) - one.since >= grace || this.isCut(one) ? this.over(one) : undefined
   }

@@ -86,9 +86,8 @@ export class FleetEvidence extends Evidence.Evidence {
     call.number = this.admitted++
     this.running++
     call.blocks = this.kept.flatMap((blocks) => {
-      const { newest } = blocks
       const joined = blocks.join(startedAt, newestAt, grace, isAlone)
-      if (blocks.newest !== newest) this.cause = blocks.cause
+      if (blocks.closed !== undefined) this.cause = blocks.closed.cause
       return joined
     })
     this.newestAt = Math.max(newestAt, startedAt)

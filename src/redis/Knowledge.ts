@@ -65,7 +65,10 @@ export class Knowledge {
     return { ...found, ...partsOf(found.version), ...stateOf(fleet), isLater: false, fleet }
   }
 
-  /** What to go on from, given what was known and what is found. */
+  /**
+   * What to go on from, given what was known and what is found. What a process went through alone counts only against what
+   * another one did, not against what others went through together.
+   */
   reconciled(last: Known | undefined, found: Kept, now: number): Known {
     // What was never written nobody can have lost.
     const known = last?.version === "" && !last.isLater ? undefined : last
@@ -76,9 +79,11 @@ export class Knowledge {
     }
     const theirs = this.foundBy(found, now)
     if (known === undefined || isAfter(theirs, known)) return theirs
-    const latest = this.latest(known, now)
+    const { begins } = partsOf(found.version)
+    const latest = theirs.generation > begins ? this.written(known, now) : this.latest(known, now)
     // Of what was begun anew, and has not changed since, nobody knows anything.
-    const isLater = latest.generation > 0 && (theirs.generation === 0 || latest.since > theirs.since)
+    const isLater = latest.generation > 0 && (theirs.generation === 0 || latest.since > theirs.since ||
+      (latest.since === theirs.since && latest.generation > theirs.generation))
     return isLater ? this.own(found, latest, theirs.generation + 1, now) : theirs
   }
 
@@ -100,28 +105,34 @@ export class Knowledge {
     return fleet
   }
 
-  // The state that the circuit of this process is in, at the time of the fleet: to the digit as it was written, unless the
-  // process moved alone. Told by their own clocks, no two that know the same would agree on what is later.
+  // The state that was known to be kept: to the digit, lest no two that know the same agree on what is later.
+  private written(known: Known, now: number): State {
+    return stateAt(this.read(known.text, now).circuit.cell.current, 0, this.evidence)
+  }
+
+  // The state that the circuit of this process is in, at the time of the fleet: another one, if the process moved alone.
   private latest(known: Known | undefined, now: number): State {
     const { current } = this.party.circuit.cell
-    const written = known === undefined ? undefined : this.read(known.text, now).circuit.cell.current
+    const written = known && this.written(known, now)
     const isSame = written?.generation === current.generation && written._tag === current._tag
-    const evidence = (since: number) => new FleetEvidence(this.party.circuit.rules.plan, since)
-    const state = isSame ? stateAt(written, 0, evidence) : stateAt(current, this.shift, evidence)
+    const state = isSame ? written : stateAt(current, this.shift, this.evidence)
     if (state._tag !== "HalfOpen" || state.stage !== "Probing") return state
     // Probes of this process alone have no name that the fleet could settle them by.
     return { ...state, running: state.running.filter((one) => (one as Stored.Lease).id !== "") }
   }
 
+  private readonly evidence = (since: number) => new FleetEvidence(this.party.circuit.rules.plan, since)
+
   private begun(now: number): Known {
     const { circuit: mirror, mode } = this.party
-    return written(Fleet.make(mirror.rules, now, crypto.randomUUID(), mode), "", false)
+    return written(Fleet.make(mirror.rules, now, epochOf(0), mode), "", false)
   }
 
   // The state that this process knows, at the beginning of a new history.
   private own({ version }: Kept, latest: State, least: number, now: number): Known {
     const { shift, party: { circuit: mirror, mode, ordered } } = this
-    const fleet = Fleet.make(mirror.rules, now, crypto.randomUUID(), mode)
+    const generation = Math.max(latest.generation, least)
+    const fleet = Fleet.make(mirror.rules, now, epochOf(generation), mode)
     const { gateCause, gateSince, gateUntil, hintUntil, lastFailure, lastOpenFor, openings } = mirror
     Object.assign(fleet.circuit, {
       openings,
@@ -133,7 +144,7 @@ export class Knowledge {
       hintUntil: hintUntil + shift
     })
     fleet.mode = mirror.mode === mode ? undefined : mirror.mode
-    fleet.circuit.cell.current = { ...latest, generation: Math.max(latest.generation, least) }
+    fleet.circuit.cell.current = { ...latest, generation }
     fleet.orders = [...ordered()]
     return written(fleet, version, !this.isUntouched)
   }
@@ -147,10 +158,14 @@ export class Knowledge {
 /** Whether it is kept: what this process alone knows is kept by nobody yet. */
 export const isWritten = ({ epoch, version }: Known): boolean => partsOf(version).epoch === epoch
 
-/** How many changes a history has had, and its name. */
-export const partsOf = (version: string): { readonly count: number; readonly epoch: string } => {
-  const [count, , epoch] = version.split(".")
-  return { count: Number(count) || 0, epoch: epoch ?? "" }
+/** How many changes a history has had, its name, and the generation that it began with. */
+export const partsOf = (version: string): {
+  readonly begins: number
+  readonly count: number
+  readonly epoch: string
+} => {
+  const [count, , epoch = ""] = version.split(".")
+  return { begins: Number.parseInt(epoch, 10) || 0, count: Number(count) || 0, epoch }
 }
 
 /** The state of a circuit, and since when. */
@@ -159,6 +174,9 @@ export const stateOf = (
 ): Pick<Known, "generation" | "since"> => ({ generation, since })
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+// A name for a history that begins with a generation.
+const epochOf = (generation: number): string => `${generation}:${crypto.randomUUID()}`
 
 // Whether what a text tells of can have come after what was known, with nothing lost.
 const isAfter = (text: Known, known: Known): boolean =>

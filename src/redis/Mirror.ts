@@ -16,6 +16,8 @@ export interface Owner {
   readonly isAlone: boolean
   /** A call was found to hang. */
   found(): void
+  /** What this process sees would be the end, were it alone. */
+  suspect(): void
   /** The fleet's windows, as this process last knew them. */
   tally(now: number): ReturnType<Evidence.Evidence["tally"]> | undefined
 }
@@ -31,7 +33,9 @@ export class MirrorEvidence extends Evidence.Evidence {
 
   override judge(now: number, call: Evidence.Call | undefined): Evidence.Verdict | undefined {
     const verdict = super.judge(now, call)
-    return this.owner.isAlone ? verdict : undefined
+    if (this.owner.isAlone) return verdict
+    if (verdict !== undefined) this.owner.suspect()
+    return undefined
   }
 
   override look(now: number): Evidence.Verdict | undefined {

@@ -23,6 +23,7 @@ import { ordered } from "./Orders.ts"
 import { type SharedCall, SharedGuarded } from "./SharedCall.ts"
 import type { Sharing } from "./Sharing.ts"
 import type { News } from "./Store.ts"
+import { Timetable } from "./Timetable.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 type AnyEffect = Effect.Effect<unknown, unknown, unknown>
@@ -31,7 +32,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   dueAt = Infinity
   readonly exchange: Exchange
   private readonly courier: Courier
-  private readonly sharing: Sharing
+  readonly sharing: Sharing
   private readonly leave: Leave
   /** Why this circuit alone cannot be shared. */
   private trouble: string | undefined = undefined
@@ -42,8 +43,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   private movedAlone = false
   /** The generation that this process is in before the fleet is, until that is told. */
   private ahead = -1
-  /** How long after the last report the next one shall be, at the latest. */
-  private spacing = Infinity
+  private readonly timetable = new Timetable(this)
 
   constructor(
     name: string,
@@ -114,7 +114,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
       call.isTold = true
       exchange.looks = true
       happened.admitted(call)
-      this.logged(happened.length, now)
+      this.timetable.logged(happened.length, now - this.origin)
     }
     return call
   }
@@ -198,26 +198,10 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   // -------------------------------------------------------------------------------------------------------------------
 
   private told(call: SharedCall, outcome: Outcome.Outcome, now: number): void {
-    const { happened } = this.exchange
+    const { exchange: { happened }, origin, timetable } = this
     happened.cameHome(call, outcome, now)
-    this.logged(happened.length, now)
-    // What may change the state of all is told at once.
-    if (outcome._tag !== "Success" && outcome._tag !== "Ignored") this.within(hurry)
-  }
-
-  private logged(length: number, now: number): void {
-    if (length === 1) this.due(now - this.origin + this.sharing.every)
-    // As many reports as one busy process makes are enough for all: they would be in each other's way.
-    else if (length === 2 * this.sharing.calls) this.within(hurry * this.exchange.members)
-    else if (length === mostTold / 4) this.within(hurry)
-    // Whoever is so far behind has nothing to tell that is worth its room.
-    else if (length >= mostTold) this.exchange.forget()
-  }
-
-  // So long after the last report, and then at once.
-  private within(millis: number): void {
-    this.spacing = Math.min(this.spacing, millis)
-    if (!this.exchange.isUnderWay) this.due(this.exchange.doneAt + this.spacing)
+    timetable.logged(happened.length, now - origin)
+    timetable.cameHome(outcome, now)
   }
 
   get bound(): number {
@@ -236,21 +220,23 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     this.courier.lose(`Redis did not answer within ${this.bound} ms`)
   }
 
-  private due(at: number): void {
+  due(at: number): void {
     this.courier.urge(this, at)
   }
 
   get report(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (!this.exchange.isUnderWay) return this.exchanged
-      this.spacing = Math.min(this.spacing, hurry)
+      const { courier: { clock }, exchange, exchange: { quietUntil }, timetable } = this
+      if (exchange.isUnderWay) timetable.soon()
+      else if (quietUntil <= monotonic(clock) || exchange.isAwaited || timetable.isPressing) return this.exchanged
+      else this.due(quietUntil)
       return Effect.void
     })
   }
 
   private get exchanged(): Effect.Effect<void> {
     const { ahead } = this
-    this.spacing = Infinity
+    this.timetable.begun()
     return this.exchange.run.pipe(
       Effect.flatMap((againAt) =>
         Effect.withFiberSucceed((fiber) => {
@@ -262,7 +248,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
           }
           this.troubled(undefined)
           const now = monotonic(fiber.getRef(Clock.Clock))
-          if (this.spacing < Infinity) this.within(this.spacing)
+          this.timetable.over()
           if (againAt !== undefined) this.due(againAt)
           if (this.exchange.isAwaited || this.exchange.isAsked) this.due(0)
           else if (this.exchange.happened.length > 0) this.due(now + every)
@@ -338,7 +324,11 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
 
   found(): void {
     this.exchange.looks = true
-    this.within(hurry)
+    this.timetable.soon()
+  }
+
+  suspect(): void {
+    this.timetable.suspect()
   }
 
   tally(now: number): ReturnType<Owner["tally"]> {
@@ -354,11 +344,3 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
       }))
   }
 }
-
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** How long after an exchange the next one begins, where something is urgent, in milliseconds. */
-const hurry = 20
-
-/** The most that may wait to be told: a second of calls, in a busy process. */
-const mostTold = 200_000

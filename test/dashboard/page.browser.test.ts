@@ -1,19 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "@effect/vitest"
-import type { Browser, BrowserContextOptions, ConsoleMessage, Locator, Page } from "playwright-core"
-import { hasBrowser, launch } from "./browser.ts"
+import { describe, expect, it } from "@effect/vitest"
+import type { BrowserContextOptions, Page } from "playwright-core"
+import { hasBrowser } from "./browser.ts"
 import { axe, type Circuit, circuit, isolated, open, type Script, script } from "./script.ts"
+import { card, live, names, text, visiting } from "./visiting.ts"
 
 describe.skipIf(!hasBrowser)("the live page", () => {
-  let browser: Browser
-  const endings: Array<() => Promise<unknown>> = []
-
-  beforeAll(async () => {
-    browser = await launch()
-  })
-  afterEach(async () => {
-    for (const end of endings.splice(0).toReversed()) await end()
-  })
-  afterAll(() => browser.close())
+  const { endings, visit } = visiting()
 
   const serve = async (circuits: ReadonlyArray<Circuit>): Promise<Script> => {
     const server = await script(circuits)
@@ -21,60 +13,15 @@ describe.skipIf(!hasBrowser)("the live page", () => {
     return server
   }
 
-  const newPage = async (options: BrowserContextOptions): Promise<Page> =>
-    (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })).newPage()
-
-  /** A browser takes its time over a new page: visits that ask for nothing special share one. */
-  let shared: Page | undefined
-  const plain = async (): Promise<Page> => shared ??= await newPage({})
-
-  /** Opens the page. What it complains about is to be nothing at the end of each visit. */
-  const visit = async (
-    server: Script,
-    options?: BrowserContextOptions,
-    prepare: (page: Page) => Promise<unknown> = async () => {},
-    ready: (page: Page) => Promise<unknown> = live
-  ): Promise<Page> => {
-    const page = options === undefined ? await plain() : await newPage(options)
-    const complaints: Array<string> = []
-    const complain = (complaint: string) => {
-      if (!complaint.includes("net::ERR_")) complaints.push(complaint)
-    }
-    const hear = (message: ConsoleMessage) => message.type() === "error" && complain(message.text())
-    const hearError = (error: Error) => complain(String(error))
-    page.on("console", hear)
-    page.on("pageerror", hearError)
-    endings.push(async () => {
-      page.off("console", hear)
-      page.off("pageerror", hearError)
-      await page.unrouteAll()
-      await page.mouse.move(0, 0)
-      await (options === undefined ? page.goto("about:blank") : page.context().close())
-      expect(complaints).toEqual([])
-    })
-    await prepare(page)
-    await page.goto(server.url)
-    await ready(page)
-    return page
-  }
-
-  /** The page has the whole and listens. */
-  const live = async (page: Page) => {
-    await page.locator(".connection.live").waitFor()
-  }
   const listening = async (server: Script) => {
     await expect.poll(() => server.streams).toBeGreaterThan(0)
   }
 
-  const card = (page: Page, name: string): Locator =>
-    page.locator(".card", { has: page.getByTitle(name, { exact: true }) })
-  const names = (page: Page) => page.locator(".cards > li:not([hidden]) h3").allTextContents()
   const focused = (page: Page) =>
     page.evaluate<string>("document.activeElement.ariaLabel ?? document.activeElement.tagName")
   const cards = async (page: Page, count: number) => {
     await expect.poll(() => page.locator(".card").count()).toBe(count)
   }
-  const text = async (locator: Locator) => (await locator.innerText()).replaceAll(/\s+/g, " ")
 
   describe("a circuit", () => {
     it("is told in words: state, cause, what happens next, figures", async () => {
@@ -140,7 +87,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
         })
       ])
       const page = await visit(server)
-      await page.waitForSelector(".card canvas")
+      await page.waitForSelector(".plot path")
       const label = async () => (await page.locator(".plot").getAttribute("aria-label"))!.replaceAll("\u00a0", " ")
       expect(await label()).toBe("Last 1 min: open for 10 s; 200 calls, 3 failed, 0 slow, 20 refused.")
 
@@ -156,9 +103,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       server.now = () => start + 3_600_000
       // nothing is heard for a while, and the page is not to wonder
       server.every = 60_000
-      const page = await visit(server, {}, async (page) => {
-        await page.clock.install({ time: start })
-      })
+      const page = await visit(server, {}, { prepare: (page) => page.clock.install({ time: start }) })
       await listening(server)
       await page.clock.pauseAt(await page.evaluate<number>("Date.now() + 1000"))
       const next = async () => {
@@ -222,6 +167,27 @@ describe.skipIf(!hasBrowser)("the live page", () => {
         .toBe("a b10 z isolated probing ramping shaky throttled b9")
     })
 
+    it("comes about in several steps where many circuits move, from the top", async () => {
+      const all = Array.from({ length: 200 }, (_, index) => circuit(`c${String(index).padStart(3, "0")}`))
+      const server = await serve(all)
+      const page = await visit(server)
+      await listening(server)
+      await cards(page, 200)
+      await page.evaluate(`
+        globalThis.moved = []
+        new MutationObserver((records) => moved.push(records.reduce((sum, { addedNodes }) => sum + addedNodes.length, 0)))
+          .observe(document.querySelector(".cards"), { childList: true })
+      `)
+      const troubled = all.filter((_, index) => index % 2 === 1).map(({ name }) => name)
+
+      server.beat({ circuits: troubled.map((name) => open(name)) })
+
+      await expect.poll(async () => (await names(page)).slice(0, troubled.length)).toEqual(troubled)
+      const moved = await page.evaluate<ReadonlyArray<number>>("moved")
+      expect(Math.max(...moved)).toBe(24)
+      expect(moved.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(2 * troubled.length)
+    })
+
     it("is on hold while the viewer is at work in a card, and focus stays", async () => {
       const server = await serve([circuit("a"), circuit("b"), circuit("c")])
       server.control = true
@@ -265,7 +231,7 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       await listening(server)
       await cards(page, 60)
       await page.evaluate("scrollTo(0, 2000)")
-      await page.waitForSelector("[data-id=c24] canvas")
+      await page.waitForSelector("[data-id=c24] .plot svg")
 
       server.beat({ circuits: [open("c59")] })
 
@@ -334,6 +300,23 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       expect(await names(page)).toEqual(["openai"])
     })
 
+    it("is found out to be dead where it is still open but nothing comes, and is made anew", async () => {
+      const server = await serve([circuit("openai")])
+      const page = await visit(server, {}, { prepare: (page) => page.clock.install() })
+      await listening(server)
+      await page.clock.pauseAt(await page.evaluate<number>("Date.now() + 1000"))
+      const connection = async () => {
+        await page.clock.runFor(250)
+        return text(page.locator(".connection"))
+      }
+      server.circuits = [open("openai")]
+
+      await expect.poll(connection).toMatch(/^reconnecting since .*the server went silent; what is shown may be old$/)
+      await expect.poll(connection).toBe("live")
+      expect(await text(card(page, "openai"))).toContain("Open")
+      expect(server.snapshots).toBe(2)
+    })
+
     it("fetches the whole again where beats are missing, and only there", async () => {
       const server = await serve([circuit("a"), circuit("b")])
       const page = await visit(server)
@@ -380,6 +363,72 @@ describe.skipIf(!hasBrowser)("the live page", () => {
       expect(await page.locator(".happenings li").count()).toBe(200)
     })
 
+    it("is told in the title even while the page is in the background, where no frame is drawn", async () => {
+      const server = await serve([circuit("openai")])
+      const page = await visit(server, {}, {
+        prepare: (page) =>
+          page.addInitScript(`
+            // The page goes into the background just after it asked for a frame.
+            let state = "visible"
+            Object.defineProperty(document, "visibilityState", { get: () => state })
+            const frame = requestAnimationFrame
+            globalThis.requestAnimationFrame = (draw) => {
+              if (state === "visible") return frame(draw)
+              if (state === "hiding") queueMicrotask(() => document.dispatchEvent(new Event("visibilitychange")))
+              state = "hidden"
+              return 0
+            }
+            globalThis.hide = () => {
+              state = "hiding"
+            }
+          `)
+      })
+      await listening(server)
+      expect(await page.title()).toBe("Model gateway")
+      await page.evaluate("hide()")
+
+      server.beat({ circuits: [open("openai")] })
+
+      await expect.poll(() => page.title()).toBe("(1) Model gateway")
+    })
+
+    it("tells of trouble beyond what the page shows, in plain sight and aloud, for as long as there is some", async () => {
+      const server = await serve([open("openai"), open("mistral")])
+      server.hidden = 40
+      server.every = 60_000
+      const page = await visit(server, {}, { prepare: (page) => page.clock.install() })
+      await listening(server)
+      await page.clock.pauseAt(await page.evaluate<number>("Date.now() + 1000"))
+      const soon = async <A>(look: () => Promise<A>) => {
+        await page.clock.runFor(200)
+        return look()
+      }
+      const said = () => soon(() => page.locator("#announcements").innerText())
+      const shown = page.locator(".bar .beyond")
+      expect(await shown.count()).toBe(0)
+      expect(await page.locator("p.hidden").innerText())
+        .toBe("And 40 circuits more than this page follows, all of them closed.")
+
+      server.hiddenTrouble = 12
+      server.beat({})
+      await expect.poll(() => soon(() => shown.count())).toBe(1)
+      expect(await text(shown))
+        .toBe("12 more circuits are in trouble and not shown. This page follows no more than 2 circuits.")
+      expect((await shown.boundingBox())!.y).toBeLessThan(200)
+      expect(await page.locator("p.hidden").innerText())
+        .toBe("And 40 circuits more than this page follows, 12 of them in trouble.")
+      expect(await page.title()).toBe("(14) Model gateway")
+      await expect.poll(said).toBe("12 more circuits are in trouble and not shown.")
+
+      server.hiddenTrouble = 1
+      server.beat({})
+      await expect.poll(() => soon(() => text(shown))).toContain("1 more circuit is in trouble and not shown.")
+      server.hiddenTrouble = undefined
+      server.beat({})
+      await expect.poll(() => soon(() => shown.count())).toBe(0)
+      await expect.poll(said).toBe("No circuit in trouble is left out any more.")
+    })
+
     it("is said aloud, and a storm is summed up", async () => {
       const all = Array.from({ length: 12 }, (_, index) => circuit(`c${index}`))
       const server = await serve(all)
@@ -394,48 +443,146 @@ describe.skipIf(!hasBrowser)("the live page", () => {
   })
 
   describe("five hundred circuits", () => {
-    it("are all right after each beat in which all of them change, and the filter answers", async () => {
-      const strip = {
-        states: "c".repeat(120),
-        calls: Array.from({ length: 120 }, (_, index) => index % 9),
-        failures: Array.from({ length: 120 }, () => 0),
-        slow: Array.from({ length: 120 }, () => 0),
-        refused: Array.from({ length: 120 }, () => 0)
-      }
-      const round = (number: number) =>
-        Array.from(
-          { length: 500 },
-          (_, index) =>
-            circuit(`tenant-${index}`, { inFlight: number, calls: 40, failureRate: ((index + number) % 7) / 10 }, strip)
-        )
+    const strip = {
+      states: "c".repeat(120),
+      calls: Array.from({ length: 120 }, (_, index) => index % 9),
+      failures: Array.from({ length: 120 }, () => 0),
+      slow: Array.from({ length: 120 }, () => 0),
+      refused: Array.from({ length: 120 }, () => 0)
+    }
+    const round = (number: number) =>
+      Array.from(
+        { length: 500 },
+        (_, index) =>
+          circuit(`tenant-${index}`, { inFlight: number, calls: 40, failureRate: ((index + number) % 7) / 10 }, strip)
+      )
+    const figures = (page: Page) =>
+      page.evaluate<ReadonlyArray<string>>(`
+        [...new Set([...document.querySelectorAll(".figures div:nth-child(3) dd")].map((each) => each.textContent))]
+      `)
+
+    interface Drawn {
+      readonly cards: number
+      readonly near: number
+      readonly far: number
+      readonly shown: number
+    }
+
+    it("are all right after each beat, drawn a few at a time, each once, and pictures only where they are seen", async () => {
       const server = await serve(round(0))
-      const page = await visit(server, {}, (page) =>
-        page.addInitScript(`
-          globalThis.tasks = []
-          new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)))
-            .observe({ type: "longtask", buffered: true })
-        `))
+      const page = await visit(server, {}, {
+        prepare: (page) =>
+          page.addInitScript(`
+            globalThis.tasks = []
+            new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)))
+              .observe({ type: "longtask", buffered: true })
+          `)
+      })
       await cards(page, 500)
-      const tasks = () => page.evaluate<ReadonlyArray<number>>("tasks")
-      const before = (await tasks()).length
       await listening(server)
+      // What is drawn at once comes to an observer at once.
+      await page.evaluate(`
+        globalThis.loading = tasks.splice(0)
+        globalThis.drawn = []
+        globalThis.times = new Map()
+        const isNear = (card) => {
+          const { bottom, top } = card.getBoundingClientRect()
+          return bottom > -301 && top < innerHeight + 301
+        }
+        new MutationObserver((records) => {
+          const cards = new Set()
+          const pictures = new Set()
+          for (const { target } of records) {
+            const card = (target.closest ? target : target.parentElement)?.closest(".card")
+            if (card == null) continue
+            cards.add(card)
+            if (target.closest?.("svg")) pictures.add(card)
+          }
+          for (const card of cards) if (!isNear(card)) times.set(card, (times.get(card) ?? 0) + 1)
+          drawn.push({
+            cards: cards.size,
+            near: [...cards].filter(isNear).length,
+            far: [...pictures].filter((card) => !isNear(card)).length,
+            shown: new Set(
+              records.map(({ target }) => target).filter((target) => target.localName === "li" && !target.hidden)
+            ).size
+          })
+        }).observe(document.querySelector(".cards"), {
+          subtree: true, childList: true, characterData: true, attributes: true
+        })
+      `)
+      const drawn = () => page.evaluate<ReadonlyArray<Drawn>>("drawn")
 
-      const figures = () =>
-        page.evaluate<ReadonlyArray<string>>(`
-          [...new Set([...document.querySelectorAll(".figures div:nth-child(3) dd")].map((each) => each.textContent))]
+      server.beat({ circuits: round(1) })
+      await expect.poll(() => figures(page)).toEqual(["1"])
+      const beat = await drawn()
+      expect(Math.max(...beat.map(({ near }) => near))).toBeLessThanOrEqual(6)
+      expect(Math.max(...beat.map(({ cards }) => cards))).toBeLessThanOrEqual(24)
+      expect(beat.some(({ far }) => far > 0)).toBe(false)
+      expect(await page.evaluate("Math.max(...times.values())")).toBe(1)
+      expect(await page.evaluate("times.size")).toBeGreaterThan(450)
+
+      server.beat({ circuits: round(2) })
+      await page.mouse.move(400, 500)
+      await page.mouse.wheel(0, 20_000)
+      await expect.poll(() =>
+        page.evaluate(`
+          scrollY > 19_000 && document.elementFromPoint(400, 500)?.closest(".card")?.querySelector("path") != null
         `)
-      for (const number of [1, 2, 3, 4, 5]) {
-        server.beat({ circuits: round(number) })
-        if (number === 3) await page.getByRole("searchbox").fill("tenant-49")
-        await expect.poll(figures).toEqual([String(number)])
-      }
-
-      expect(await page.locator(".cards > li:not([hidden])").count()).toBe(11)
+      ).toBe(true)
+      await page.getByRole("searchbox").pressSequentially("tenant-49")
+      await expect.poll(() => figures(page)).toEqual(["2"])
+      expect(Math.max(...(await drawn()).map(({ cards }) => cards))).toBeLessThanOrEqual(24)
+      const count = () => page.locator(".cards > li:not([hidden])").count()
+      await expect.poll(count).toBe(11)
       await page.getByRole("searchbox").fill("")
-      expect(await page.locator(".cards > li:not([hidden])").count()).toBe(500)
-      const all = await tasks()
-      const list = (tasks: ReadonlyArray<number>) => tasks.map(Math.round).join(", ") || "none"
-      console.log(`long tasks (ms): loading ${list(all.slice(0, before))}; five beats ${list(all.slice(before))}`)
+      await expect.poll(count).toBe(500)
+      expect(Math.max(...(await drawn()).map(({ shown }) => shown))).toBeLessThanOrEqual(11 + 48)
+      const [loading, beats] = await page.evaluate<ReadonlyArray<ReadonlyArray<number>>>("[loading, tasks]")
+      console.log(`long tasks (ms): loading ${loading!.join(", ") || "none"}; two beats ${beats!.join(", ") || "none"}`)
+    })
+
+    it("are all there for who searches the page, or has it read aloud", async () => {
+      const server = await serve(round(0))
+      const page = await visit(server)
+      await cards(page, 500)
+
+      expect(await page.evaluate("find('tenant-321')")).toBe(true)
+      await expect.poll(() => page.evaluate("scrollY")).toBeGreaterThan(10_000)
+      expect(
+        await page.evaluate(`
+        const { bottom, top } = document.querySelector("[data-id=tenant-321]").getBoundingClientRect()
+        top < innerHeight && bottom > 0
+      `)
+      ).toBe(true)
+      const session = await page.context().newCDPSession(page)
+      const { nodes } = await session.send("Accessibility.getFullAXTree")
+      const read = (role: string) => nodes.filter((node) => node.role?.value === role).map(({ name }) => name?.value)
+      const all = new Set(round(0).map(({ name }) => name))
+      expect(new Set(read("article"))).toEqual(all)
+      expect(read("heading").filter((name) => all.has(name as string)).length).toBe(500)
+      expect(read("StaticText").filter((text) => text === "Closed").length).toBeGreaterThanOrEqual(500)
+      expect(read("StaticText").filter((text) => text === "No failure so far").length).toBe(500)
+    })
+
+    it("have their place from the start: nothing moves when they come into sight", async () => {
+      const server = await serve(round(0).slice(0, 120))
+      server.control = true
+      for (const options of [{}, { viewport: { width: 390, height: 800 }, isMobile: true, hasTouch: true }]) {
+        const page = await visit(server, options)
+        await cards(page, 120)
+        const height = () => page.evaluate<number>("document.documentElement.scrollHeight")
+        const before = await height()
+        const last = page.locator("[data-id=tenant-119]")
+        await last.scrollIntoViewIfNeeded()
+        await last.locator(".plot path").first().waitFor({ state: "attached" })
+        await page.locator("[data-id=tenant-60]").scrollIntoViewIfNeeded()
+        await page.locator("[data-id=tenant-60] .plot path").first().waitFor({ state: "attached" })
+
+        expect(before).toBeGreaterThan(8000)
+        // not by a pixel in a row of cards
+        expect(Math.abs(await height() - before) / (await page.locator(".card").count())).toBeLessThan(0.5)
+      }
     })
   })
 

@@ -79,6 +79,7 @@ export interface Script {
   happenings: ReadonlyArray<HappeningView>
   control: boolean
   hidden: number
+  hiddenTrouble: number | undefined
   every: number
   now: () => number
   /** What `control` answers. */
@@ -98,6 +99,7 @@ export const script = async (circuits: ReadonlyArray<Circuit>): Promise<Script> 
     `script-src 'sha256-${generated.scriptHash}'`,
     `style-src 'sha256-${generated.styleHash}'`,
     "connect-src 'self'",
+    "img-src data:",
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'"
@@ -131,6 +133,7 @@ export const script = async (circuits: ReadonlyArray<Circuit>): Promise<Script> 
           every: self.every,
           control: self.control,
           hidden: self.hidden,
+          hiddenTrouble: self.hiddenTrouble,
           circuits: self.circuits,
           happenings: self.happenings
         }
@@ -150,9 +153,6 @@ export const script = async (circuits: ReadonlyArray<Circuit>): Promise<Script> 
           json(response, ...self.answer(order))
         })
       }
-      case "GET /favicon.ico":
-        response.writeHead(204)
-        return response.end()
       default:
         return json(response, 404, { error: "there is no such thing" })
     }
@@ -173,6 +173,7 @@ export const script = async (circuits: ReadonlyArray<Circuit>): Promise<Script> 
     happenings: [],
     control: false,
     hidden: 0,
+    hiddenTrouble: undefined,
     every: 1000,
     now: Date.now,
     answer: (order) => [200, { done: order.ids.length }],
@@ -189,6 +190,7 @@ export const script = async (circuits: ReadonlyArray<Circuit>): Promise<Script> 
         sequence,
         at: self.now(),
         hidden: self.hidden,
+        hiddenTrouble: self.hiddenTrouble,
         circuits: circuits.map(({ strip, ...view }) => ({ ...view, point: pointOf(view, strip) })),
         gone,
         happenings

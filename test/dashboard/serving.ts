@@ -19,12 +19,16 @@ export interface Answer {
 export const alone = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => Effect.provideService(self, Registry.Current, new Registry.Registry()))
 
-/** A server on this machine. The scope's end stops it. */
-export const serve = (routes: Routes): Effect.Effect<string, never, Scope.Scope> =>
+/** A server on this machine, on a free port unless told which. The scope's end stops it. */
+export const serve = (
+  routes: Routes,
+  port = 0,
+  create = http.createServer
+): Effect.Effect<string, never, Scope.Scope> =>
   Effect.gen(function*() {
     const context = yield* Layer.build(
       HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
-        Layer.provideMerge(NodeHttpServer.layer(http.createServer, { host: "127.0.0.1", port: 0 }))
+        Layer.provideMerge(NodeHttpServer.layer(create, { host: "127.0.0.1", port }))
       )
     )
     return yield* HttpServer.addressFormattedWith(Effect.succeed).pipe(Effect.provide(context))

@@ -215,6 +215,20 @@ describe("a fleet of many", () => {
     })
   })
 
+  describe("a fleet that has nothing to do", () => {
+    it("falls silent, whatever it suspects, but for signs of life of those that wait for calls", () => {
+      hold((storm) => {
+        const fleet = rage(storm, 2000, 0, () => undefined)
+        const { all, world } = fleet
+        world.run(world.now + 2 * pace.forgetAfter)
+        const before = fleet.reports
+        world.run(world.now + 10 * pace.forgetAfter)
+
+        assert.isAtMost(fleet.reports - before, 10 * 4 * Math.min(all.length, storm.processes + 1))
+      })
+    })
+  })
+
   describe("a process that is killed", () => {
     it("with the only probe holds the others up for no longer than its lease (rule 24)", () => {
       const { all, call, fleet, ask, later } = calm({ openDuration: 1000, halfOpen: { lease: 500, successes: 1 } })

@@ -1,17 +1,18 @@
 /** Many processes that have something to tell at the same moment. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Schedule } from "effect"
+import { Context, Effect, Fiber, Layer, Logger, Schedule } from "effect"
 import { Breaker, TripPolicy } from "effect-breaker"
 import { SharedBreaker } from "effect-breaker/redis"
 import * as Registry from "../../src/Registry.ts"
-import { clientOf, makeServer, type Server, withRedis } from "./server.ts"
+import { makeProxy } from "./proxy.ts"
+import { clientOf, makeServer, withRedis } from "./server.ts"
 
 const size = 40
 
 /** As many breakers as processes would have: each with its own client and its own registry. */
-const crowdOn = (server: Server, options: Partial<SharedBreaker.Options>) =>
+const crowdOn = (at: { readonly url: string }, options: Partial<SharedBreaker.Options>, members = size) =>
   Effect.all(
-    Array.from({ length: size }, () =>
+    Array.from({ length: members }, () =>
       Effect.gen(function*() {
         const registry = new Registry.Registry()
         const lost: Array<string> = []
@@ -20,7 +21,7 @@ const crowdOn = (server: Server, options: Partial<SharedBreaker.Options>) =>
         }])
         const context = yield* Layer.build(
           Layer.fresh(SharedBreaker.layer({ name: "openai", bound: "5 seconds", grace: "5 seconds", ...options })).pipe(
-            Layer.provide(clientOf(server)),
+            Layer.provide(clientOf(at)),
             Layer.provide(Layer.succeed(Registry.Current, registry))
           )
         )
@@ -70,4 +71,41 @@ describe.runIf(withRedis)("a crowd of processes", () => {
       assert.deepStrictEqual(opened.map(({ generation }) => generation), crowd.map(() => 1))
       assert.deepStrictEqual(crowd.flatMap(({ lost }) => lost), [])
     }).pipe(Effect.scoped))
+
+  it.live("that waits for a verdict writes nothing more until it falls: whoever is still to be heard comes through", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const proxy = yield* makeProxy(server.port)
+      const kept = (field: string) => server.send("HGET", "effect-breaker:circuit:openai", field)
+      const writes = Effect.map(kept("version"), (version) => Number(version.split(".")[0]))
+      const eventually = <A, E>(self: Effect.Effect<A, E>, is: (found: A) => boolean) =>
+        Effect.filterOrFail(self, is, () => "not yet").pipe(
+          Effect.retry({ schedule: Schedule.spaced("2 millis"), times: 2000 })
+        )
+      const options = {
+        batch: { every: "20 millis" },
+        grace: "500 millis",
+        tripPolicy: TripPolicy.consecutive(3)
+      } as const
+      const [a, b] = (yield* crowdOn(server, options, 2)).map(({ breaker }) => breaker)
+      const [silent] = yield* crowdOn(proxy, options, 1)
+      yield* Effect.forEach([a!, b!, silent!.breaker], (breaker) => breaker.execute(Effect.void))
+      // Whoever has calls under way is waited for.
+      yield* Effect.forkScoped(silent!.breaker.execute(Effect.never))
+      yield* eventually(
+        kept("text"),
+        (text) => text.startsWith("{") && (JSON.parse(text) as { counts: { inFlight: number } }).counts.inFlight === 1
+      )
+
+      proxy.change({ _tag: "drop" })
+      yield* Effect.repeat(fail(a!), { times: 2 })
+      yield* eventually(kept("text"), (text) => text.includes("suspectedAt"))
+      const before = yield* writes
+      yield* Effect.forkScoped(Effect.repeat(Effect.all([fail(a!), fail(b!)]), Schedule.spaced("5 millis")))
+      yield* Effect.forEach([a!, b!], (breaker) => until(breaker, "Open"))
+      const written = (yield* writes) - before
+      // A client that closes waits for what it asked.
+      proxy.change({ _tag: "cut" })
+      assert.isAtMost(written, 6)
+    }).pipe(Effect.scoped, Effect.provide(Logger.layer([]))))
 })

@@ -171,11 +171,12 @@ describe("historyChecker", () => {
   })
 
   it("finds a probe before the opening is over", () => {
-    const longer = whole.map((line): Line =>
-      line.what === "news" && line.tag === "Open" ? { ...line, until: 200 } : line
-    )
-    const openings = longer.map((line): Line =>
-      line.what === "transition" && line.to === "Open" ? { ...line, period: { ...line.period!, until: 200 } } : line
+    const openings = whole.flatMap((line): ReadonlyArray<Line> =>
+      line.what === "news" && line.tag === "Open"
+        ? [{ ...line, until: 200 }]
+        : line.what === "transition" && line.to === "Open"
+        ? [{ ...line, period: { ...line.period!, until: 200 } }]
+        : [line]
     )
     assert.deepStrictEqual(laws(openings), [
       "nobody probes before the opening is over: 3 came 179 ms before the end of the opening",

@@ -138,4 +138,31 @@ describe.runIf(withRedis)("after a loss of Redis", () => {
       const transitions = all.map(({ told }) => told.filter((tag) => tag === "Transitioned").length)
       assert.deepStrictEqual(transitions, all.map(() => 1))
     }).pipe(Effect.scoped, quietly))
+
+  it.live("what the others went through together is not undone by one that was alone meanwhile", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const proxy = yield* makeProxy(server.port)
+      const options = { openDuration: "1 hour", poll: "20 millis" } as const
+      const { breaker, told } = yield* processOn(server, options)
+      const far = yield* processOn(proxy, options)
+      yield* breaker.trip({ openFor: "300 millis" })
+      yield* until(far.breaker, "Open")
+      proxy.change({ _tag: "drop" })
+      yield* server.kill
+      yield* server.start
+      // Those who share find the opening over, and the provider still down.
+      yield* Effect.repeat(fail(breaker), {
+        schedule: Schedule.spaced("5 millis"),
+        until: () => told.filter((tag) => tag === "Transitioned").length >= 3
+      })
+      assert.deepInclude(yield* breaker.state, { _tag: "Open", generation: 3 })
+      // The one that is alone begins to probe.
+      yield* Effect.forkScoped(far.breaker.execute(Effect.never))
+      yield* until(far.breaker, "HalfOpen")
+      proxy.change({ _tag: "pass" })
+      yield* until(far.breaker, "Open")
+      assert.deepInclude(yield* far.breaker.state, { _tag: "Open", generation: 3 })
+      assert.deepInclude(yield* breaker.state, { _tag: "Open", generation: 3 })
+    }).pipe(Effect.scoped, quietly))
 })

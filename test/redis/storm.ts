@@ -32,7 +32,7 @@ export const anyStorm: fc.Arbitrary<Storm> = fc.record({
   })
 })
 
-/** Lets it rage for a while, and then gives `calm` milliseconds in which everything goes well. */
+/** Lets it rage for a while; then come `calm` milliseconds in which everything goes well, and no calls after that. */
 export const rage = (
   storm: Storm,
   millis: number,
@@ -56,6 +56,7 @@ export const rage = (
   const pick = <A>(from: ReadonlyArray<A>): A => from[Math.floor(random() * from.length)]!
   const call = (): void => {
     const isCalm = world.now >= until
+    if (world.now >= until + calm) return
     // In bad times most fail.
     const isBad = Math.floor((world.now - beginning) / 700) % 2 === 1
     const outcome = isCalm ? Outcome.success : isBad && random() < 0.7 ? Outcome.failure() : pick(outcomes)

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks"
 import type { Change } from "./Board.tsx"
 import type { Kind } from "./Words.tsx"
-import { brief, list, many } from "./Words.tsx"
+import { beyondSentence, brief, list, many } from "./Words.tsx"
 
 const collectFor = 1000
 const pause = 4000
@@ -10,16 +10,21 @@ const pause = 4000
 const said: Partial<Record<Kind, string>> = { open: "opened", isolated: "isolated", closed: "closed" }
 
 let pending = new Map<string, Kind>()
+/** Circuits in trouble that the page does not show: how many there are, and how many there were when it was last said. */
+let beyond = 0
+let beyondSaid = 0
 let timer: ReturnType<typeof setTimeout> | undefined
 let last = -Infinity
 let speak: (text: string) => void = () => {}
 
-export const announce = (changes: ReadonlyArray<Change>): void => {
+export const announce = (changes: ReadonlyArray<Change>, hiddenTrouble: number): void => {
   for (const { kind, name } of changes) pending.set(name, kind)
-  if (pending.size === 0 || timer !== undefined) return
+  beyond = hiddenTrouble
+  if ((pending.size === 0 && !isNews()) || timer !== undefined) return
   timer = setTimeout(() => {
-    const text = sentences(pending)
+    const text = [sentences(pending), isNews() ? beyondSentence(beyond) : ""].filter(Boolean).join(" ")
     pending = new Map()
+    beyondSaid = beyond
     timer = undefined
     if (text === "") return
     last = Date.now()
@@ -36,6 +41,9 @@ export const Announcer = () => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+/** How many they are changes with every beat of an outage. That there are some is said, and that there are none any more. */
+const isNews = (): boolean => (beyond > 0) !== (beyondSaid > 0)
 
 const sentences = (changes: ReadonlyMap<string, Kind>): string =>
   (Object.keys(said) as Array<Kind>).flatMap((kind) => {

@@ -17,6 +17,8 @@ export interface Entry {
     slow: Array<number>
     refused: Array<number>
   }
+  /** The name as the filter reads it. */
+  readonly key: string
   /** Rises with every change of `view`. */
   version: number
   gone: boolean
@@ -45,9 +47,20 @@ export interface Board {
   every: number
   control: boolean
   hidden: number
+  /** How many of these are in trouble. */
+  hiddenTrouble: number
   /** How many points a strip holds. */
   points: number
 }
+
+const collator = new Intl.Collator("en", { numeric: true })
+let byName: ReadonlyArray<Entry> | undefined
+
+/** All circuits in the order of their names. A name does not change, so it is sorted again only where one comes or goes. */
+export const inNameOrder = (): ReadonlyArray<Entry> =>
+  byName ??= [...board.entries.values()].toSorted((a, b) =>
+    collator.compare(a.view.name, b.view.name) || (a.id < b.id ? -1 : 1)
+  )
 
 export const board: Board = {
   entries: new Map(),
@@ -58,13 +71,17 @@ export const board: Board = {
   every: 1000,
   control: false,
   hidden: 0,
+  hiddenTrouble: 0,
   points: shortestStrip
 }
 
 /** Takes the whole. Gives the changes of state since what was known of the same server. */
 export const takePage = (page: PageView): ReadonlyArray<Change> => {
   const same = page.instance === board.instance
-  if (!same) board.entries.clear()
+  if (!same) {
+    board.entries.clear()
+    byName = undefined
+  }
   const longest = page.circuits.reduce((most, { strip }) => Math.max(most, strip.states.length), shortestStrip)
   Object.assign(board, {
     instance: page.instance,
@@ -73,6 +90,7 @@ export const takePage = (page: PageView): ReadonlyArray<Change> => {
     every: page.every,
     control: page.control,
     hidden: page.hidden,
+    hiddenTrouble: page.hiddenTrouble ?? 0,
     points: Math.min(longest, longestStrip)
   })
   const changes: Array<Change> = []
@@ -92,6 +110,7 @@ export const takePage = (page: PageView): ReadonlyArray<Change> => {
 export const takeBeat = (beat: BeatView): ReadonlyArray<Change> => {
   board.sequence = beat.sequence
   board.hidden = beat.hidden
+  board.hiddenTrouble = beat.hiddenTrouble ?? 0
   const changes: Array<Change> = []
   const named = new Set<string>()
   for (const { point, ...view } of beat.circuits) {
@@ -117,7 +136,11 @@ export const takeBeat = (beat: BeatView): ReadonlyArray<Change> => {
 
 /** Forgets the circuits that are gone. Until then they keep their place on the page. */
 export const sweep = (): void => {
-  for (const entry of board.entries.values()) if (entry.gone) board.entries.delete(entry.id)
+  for (const entry of board.entries.values()) {
+    if (!entry.gone) continue
+    board.entries.delete(entry.id)
+    byName = undefined
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -133,8 +156,10 @@ const place = (view: CircuitView, at: number, changes: Array<Change> | undefined
   const known = board.entries.get(view.id)
   if (known === undefined) {
     const strip = { states: "", calls: [], failures: [], slow: [], refused: [] }
-    const entry: Entry = { id: view.id, view, asOf: at, strip, version: 0, gone: false }
+    const key = view.name.toLowerCase()
+    const entry: Entry = { id: view.id, view, asOf: at, strip, key, version: 0, gone: false }
     board.entries.set(view.id, entry)
+    byName = undefined
     if (kindOf(view) !== "closed") changes?.push({ name: view.name, kind: kindOf(view) })
     return entry
   }

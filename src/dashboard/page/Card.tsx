@@ -3,6 +3,7 @@ import { Component, createRef } from "preact"
 import type { CircuitView } from "../View.ts"
 import type { Entry } from "./Board.tsx"
 import * as Clock from "./Clock.tsx"
+import { memo } from "./Memo.tsx"
 import type { Ask } from "./OrderDialog.tsx"
 import * as Paint from "./Paint.tsx"
 import { Strip } from "./Strip.tsx"
@@ -34,8 +35,8 @@ export class Card extends Component<Props> implements Paint.Drawn {
   private version = -1
   private forget: () => void = () => {}
 
-  stale = () => this.version !== this.props.entry.version
   near = () => this.isNear
+  changed = () => this.version !== this.props.entry.version
   redraw = () => this.forceUpdate()
 
   override shouldComponentUpdate(next: Props): boolean {
@@ -47,7 +48,7 @@ export class Card extends Component<Props> implements Paint.Drawn {
     watch(this.element.current!, (near) => {
       if (near === this.isNear) return
       this.isNear = near
-      this.redraw()
+      if (near) Paint.come(this)
     })
   }
 
@@ -58,6 +59,7 @@ export class Card extends Component<Props> implements Paint.Drawn {
 
   override render({ ask, control, entry }: Props) {
     const { gone, version, view } = entry
+    const now = Clock.now()
     this.version = version
     const name = view.name === "" ? "(no name)" : view.name
     return (
@@ -74,24 +76,26 @@ export class Card extends Component<Props> implements Paint.Drawn {
           <p class="state">
             <strong class="badge">{stateWord(view)}</strong>
             <span class="since">
-              for <Ticking text={(now) => duration(now - view.since)} />
+              for {duration(now - view.since)}
             </span>
             {gone && <span class="mode">Gone</span>}
             {view.mode !== "enforce" && <span class="mode">{view.mode === "off" ? "Off" : "Observing"}</span>}
           </p>
         </header>
-        <Why entry={entry} />
-        <Strip entry={entry} near={this.isNear} />
-        <Figures view={view} />
-        {control && !gone && <Orders view={view} name={name} ask={ask} />}
+        <Why entry={entry} now={now} />
+        <div class={control ? "rest steered" : "rest"}>
+          <Strip entry={entry} near={this.isNear} />
+          <Figures view={view} now={now} />
+          {control && !gone && (
+            <Orders id={view.id} name={name} isolated={view.state === "Isolated"} mode={view.mode} ask={ask} />
+          )}
+        </div>
       </article>
     )
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-
-const { Ticking } = Clock
 
 let cards = 0
 
@@ -138,15 +142,13 @@ const nextSentence = ({ asOf, view }: Entry, now: number): string => {
   }
 }
 
-const Why = ({ entry }: { readonly entry: Entry }) => {
+const Why = ({ entry, now }: { readonly entry: Entry; readonly now: number }) => {
   const { view } = entry
   const { cause } = view
   const failure = cause?.failure ?? view.lastFailure
   return (
     <div class="why">
-      <p class="next">
-        <Ticking text={(now) => nextSentence(entry, now)} />
-      </p>
+      <p class="next">{nextSentence(entry, now)}</p>
       {cause !== undefined && <p class="cause">{cause.text}</p>}
       {(cause?.note !== undefined || cause?.by !== undefined) && (
         <p class="note">
@@ -160,7 +162,7 @@ const Why = ({ entry }: { readonly entry: Entry }) => {
           <p class="failure">
             Last failure: {failure.kind !== undefined && <b>{failure.kind}</b>}
             {failure.kind !== undefined && ", "}
-            <Ticking text={(now) => ago(now - failure.at)} />
+            {ago(now - failure.at)}
             {failure.message !== undefined && <q title={failure.message}>{failure.message}</q>}
           </p>
         )}
@@ -168,7 +170,7 @@ const Why = ({ entry }: { readonly entry: Entry }) => {
   )
 }
 
-const Figures = ({ view }: { readonly view: CircuitView }) => {
+const Figures = ({ now, view }: { readonly view: CircuitView; readonly now: number }) => {
   const share = (value: number) => view.calls === 0 ? "–" : percent(value)
   const observed = view.mode !== "enforce"
   return (
@@ -200,9 +202,7 @@ const Figures = ({ view }: { readonly view: CircuitView }) => {
       </div>
       <div>
         <dt>Opened today</dt>
-        <dd>
-          <Ticking text={(now) => openedToday(view.opened, now)} />
-        </dd>
+        <dd>{openedToday(view.opened, now)}</dd>
       </div>
       <div>
         <dt>Uptime</dt>
@@ -213,12 +213,15 @@ const Figures = ({ view }: { readonly view: CircuitView }) => {
 }
 
 /** The first button keeps its element when it becomes another: focus stays where it is. */
-const Orders = (
-  { ask, name, view }: { readonly view: CircuitView; readonly name: string; readonly ask: Props["ask"] }
-) => {
-  const targets = [{ id: view.id, name }]
-  const isolated = view.state === "Isolated"
-  const mode = view.mode === "enforce" ? "observe" : "enforce"
+const Orders = memo(({ ask, id, isolated, mode: current, name }: {
+  readonly id: string
+  readonly name: string
+  readonly isolated: boolean
+  readonly mode: CircuitView["mode"]
+  readonly ask: Props["ask"]
+}) => {
+  const targets = [{ id, name }]
+  const mode = current === "enforce" ? "observe" : "enforce"
   const modeWord = mode === "observe" ? "Observe" : "Enforce"
   return (
     <div class="orders" role="group" aria-label={`Orders for ${name}`}>
@@ -241,4 +244,4 @@ const Orders = (
       </button>
     </div>
   )
-}
+})

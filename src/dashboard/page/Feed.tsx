@@ -33,6 +33,7 @@ let attempt = 0
 export const start = (): void => {
   connect()
   Clock.onTick(watch)
+  Clock.onTick(Paint.request)
   addEventListener("online", now)
   addEventListener("pageshow", now)
   document.addEventListener("visibilitychange", now)
@@ -107,7 +108,7 @@ const fetchAll = async (): Promise<void> => {
   }
   Clock.observe(page.at)
   lastSign = Date.now()
-  announce(takePage(page))
+  announce(takePage(page), board.hiddenTrouble)
   feed.connection = { is: "live" }
   wait = shortestWait
   const beats = waiting
@@ -130,6 +131,6 @@ const take = (beat: BeatView): void => {
     return
   }
   Clock.observe(beat.at)
-  announce(takeBeat(beat))
+  announce(takeBeat(beat), board.hiddenTrouble)
   Paint.request()
 }

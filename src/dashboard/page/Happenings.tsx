@@ -1,7 +1,7 @@
 /** What happened lately, newest first. */
 import type { Seen } from "./Board.tsx"
 import { memo } from "./Memo.tsx"
-import { type Filter, matchesText } from "./Ranking.tsx"
+import { type Filter, matcher } from "./Ranking.tsx"
 import { time } from "./Words.tsx"
 
 interface Props {
@@ -10,7 +10,8 @@ interface Props {
 }
 
 export const Happenings = memo(({ filter, happenings }: Props) => {
-  const shown = happenings.filter(({ name }) => matchesText(name, filter))
+  const { name: matches } = matcher(filter)
+  const shown = happenings.filter(({ name }) => matches(name.toLowerCase()))
   return (
     <aside class="happenings" id="happenings" aria-labelledby="happenings-title" tabIndex={-1}>
       <h2 id="happenings-title">Recent events</h2>
@@ -18,18 +19,7 @@ export const Happenings = memo(({ filter, happenings }: Props) => {
         ? <p class="none">{happenings.length === 0 ? "Nothing has happened yet." : "Nothing with such a name."}</p>
         : (
           <ol role="list" tabIndex={0} aria-labelledby="happenings-title">
-            {shown.map((each) => (
-              <li key={each.key} class={kinds[each.state.toLowerCase()] ?? "closed"}>
-                <time dateTime={new Date(each.at).toISOString()}>{time(each.at)}</time>
-                <p>
-                  <b title={each.name}>
-                    <bdi>{each.name}</bdi>
-                  </b>{" "}
-                  {each.text}
-                  {each.by !== undefined && !each.text.includes(each.by) && ` by ${each.by}`}
-                </p>
-              </li>
-            ))}
+            {shown.map((each) => <Happening key={each.key} seen={each} />)}
           </ol>
         )}
     </aside>
@@ -37,6 +27,19 @@ export const Happenings = memo(({ filter, happenings }: Props) => {
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+const Happening = memo(({ seen: { at, by, name, state, text } }: { readonly seen: Seen }) => (
+  <li class={kinds[state.toLowerCase()] ?? "closed"}>
+    <time dateTime={new Date(at).toISOString()}>{time(at)}</time>
+    <p>
+      <b title={name}>
+        <bdi>{name}</bdi>
+      </b>{" "}
+      {text}
+      {by !== undefined && !text.includes(by) && ` by ${by}`}
+    </p>
+  </li>
+))
 
 const kinds: Readonly<Record<string, string>> = {
   open: "open",

@@ -1,17 +1,15 @@
 /** The whole page. */
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks"
 import { Announcer } from "./Announcer.tsx"
-import { board, type Entry, sweep } from "./Board.tsx"
-import { Card } from "./Card.tsx"
-import * as Clock from "./Clock.tsx"
+import { board, type Entry, inNameOrder, sweep } from "./Board.tsx"
+import { Cards } from "./Cards.tsx"
 import { feed } from "./Feed.tsx"
 import { Happenings } from "./Happenings.tsx"
 import { countsOf, Header } from "./Header.tsx"
-import { memo } from "./Memo.tsx"
 import { type Ask, OrderDialog } from "./OrderDialog.tsx"
 import * as Paint from "./Paint.tsx"
-import { arrange, type Arrangement, empty, type Filter, matches } from "./Ranking.tsx"
-import { many, number } from "./Words.tsx"
+import { arrange, type Arrangement, empty, type Filter, matcher } from "./Ranking.tsx"
+import { beyondSentence, many, number } from "./Words.tsx"
 
 export const Page = () => {
   const [, redraw] = useState(0)
@@ -22,7 +20,6 @@ export const Page = () => {
   const heading = useRef<HTMLHeadingElement>(null)
   const held = useHold(circuits, ask !== undefined)
   const { arrangement, sortNow } = useArrangement(filter, held)
-  const limit = useGrowth(arrangement.order.length)
 
   useEffect(() => {
     if (result === "") return
@@ -36,12 +33,13 @@ export const Page = () => {
   }, [])
 
   const counts = countsOf(board.entries.values())
-  const troubled = counts.open + counts.isolated
+  const troubled = counts.open + counts.isolated + board.hiddenTrouble
   useEffect(() => {
     document.title = troubled > 0 ? `(${troubled}) ${board.title}` : board.title
   }, [troubled, board.title])
 
-  const matching = [...board.entries.values()].filter((entry) => !entry.gone && matches(entry, filter))
+  const { entry: matches } = matcher(filter)
+  const matching = inNameOrder().filter((entry) => !entry.gone && matches(entry))
   const filtered = filter.text.trim() !== "" || filter.segments.size > 0
   const total = counts.open + counts.isolated + counts.halfOpen + counts.closed
 
@@ -55,6 +53,12 @@ export const Page = () => {
             <h2 ref={heading} tabIndex={-1}>
               {filtered ? `${number(matching.length)} of ${many(total, "circuit")}` : many(total, "circuit")}
             </h2>
+            {board.hiddenTrouble > 0 && (
+              <p class="beyond">
+                {beyondSentence(board.hiddenTrouble)}
+                <small>This page follows no more than {many(total, "circuit")}.</small>
+              </p>
+            )}
             <a class="jump" href="#happenings">Recent events</a>
             {arrangement.waiting && (
               <p class="hold">
@@ -89,22 +93,19 @@ export const Page = () => {
             {result}
           </p>
           <Nothing total={total} matching={arrangement.shown.size} />
-          <ul role="list" class="cards" ref={circuits} aria-label="Circuits">
-            {arrangement.order.slice(0, limit).map((id) => {
-              const entry = board.entries.get(id)
-              return entry === undefined ? null : (
-                <Place
-                  key={id}
-                  entry={entry}
-                  hidden={!arrangement.shown.has(id)}
-                  control={board.control}
-                  ask={askFor}
-                />
-              )
-            })}
-          </ul>
+          <Cards
+            list={circuits}
+            instance={board.instance}
+            order={arrangement.order}
+            shown={arrangement.shown}
+            control={board.control}
+            ask={askFor}
+          />
           {board.hidden > 0 && (
-            <p class="hidden">And {many(board.hidden, "circuit")} more than this page follows, all of them closed.</p>
+            <p class="hidden">
+              And {many(board.hidden, "circuit")} more than this page follows,{" "}
+              {board.hiddenTrouble === 0 ? "all of them closed" : `${number(board.hiddenTrouble)} of them in trouble`}.
+            </p>
           )}
         </main>
         <Happenings happenings={board.happenings} filter={filter} />
@@ -118,17 +119,6 @@ export const Page = () => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 const resultStays = 15_000
-
-const Place = memo((props: {
-  readonly entry: Entry
-  readonly hidden: boolean
-  readonly control: boolean
-  readonly ask: (ask: Omit<Ask, "instance">) => void
-}) => (
-  <li hidden={props.hidden}>
-    <Card entry={props.entry} control={props.control} ask={props.ask} />
-  </li>
-))
 
 const Nothing = ({ matching, total }: { readonly total: number; readonly matching: number }) => {
   if (matching > 0) return null
@@ -195,33 +185,24 @@ const useArrangement = (filter: Filter, held: () => boolean) => {
   const before = useRef(0)
   const [, redraw] = useState(0)
   const holding = held() && !forced.current
-  forced.current = false
   if (!holding) sweep()
-  const arrangement = arrange(last.current, board.entries, filter, holding, Date.now())
+  const arrangement = arrange(last.current, inNameOrder(), filter, holding, Date.now())
   const moved = arrangement.order !== last.current.order
   if (moved) before.current = scrollY
   last.current = arrangement
+  forced.current &&= arrangement.moving
   // A browser may follow a card that moved: the place on the page stays instead.
   useLayoutEffect(() => {
     if (moved && scrollY !== before.current) scrollTo({ top: before.current, behavior: "instant" })
   })
-  useEffect(() => Clock.onTick(() => redraw((count) => count + 1)), [])
+  useEffect(() => {
+    if (!arrangement.moving) return
+    const frame = requestAnimationFrame(() => redraw((count) => count + 1))
+    return () => cancelAnimationFrame(frame)
+  })
   const sortNow = () => {
     forced.current = true
     redraw((count) => count + 1)
   }
   return { arrangement, sortNow }
-}
-
-const cardsPerFrame = 30
-
-/** Cards come a few at a time: the first ones are there at once, however many follow. */
-const useGrowth = (length: number): number => {
-  const [limit, setLimit] = useState(cardsPerFrame)
-  useEffect(() => {
-    if (limit >= length) return
-    const frame = requestAnimationFrame(() => setLimit(limit + cardsPerFrame))
-    return () => cancelAnimationFrame(frame)
-  }, [limit, length])
-  return limit
 }

@@ -1,5 +1,6 @@
 /** In which order circuits are shown, and which of them: trouble first, and nothing moves under the viewer's hand. */
 import type { Entry } from "./Board.tsx"
+import { towards } from "./Moves.tsx"
 import { type Kind, kindOf } from "./Words.tsx"
 
 export type Segment = "open" | "isolated" | "halfOpen" | "closed"
@@ -18,72 +19,93 @@ export interface Arrangement {
   readonly filter: Filter
   /** The order is on hold, and would be another one. */
   readonly waiting: boolean
+  /** It is on its way to another one. */
+  readonly moving: boolean
   /** When it was last sorted. */
   readonly sortedAt: number
 }
 
-export const matches = (entry: Entry, filter: Filter): boolean =>
-  matchesText(entry.view.name, filter)
-  && (filter.segments.size === 0 || filter.segments.has(segmentOf(kindOf(entry.view))))
-
-export const matchesText = (name: string, filter: Filter): boolean =>
-  filter.text.toLowerCase().split(/\s+/).every((word) => name.toLowerCase().includes(word))
+/** Tells which names and circuits the filter keeps. */
+export const matcher = (filter: Filter) => {
+  const words = filter.text.toLowerCase().split(/\s+/)
+  const name = (name: string): boolean => words.every((word) => name.includes(word))
+  return {
+    /** For a name in small letters. */
+    name,
+    entry: ({ key, view }: Entry): boolean =>
+      name(key) && (filter.segments.size === 0 || filter.segments.has(segmentOf(kindOf(view))))
+  }
+}
 
 export const empty: Arrangement = {
   order: [],
   shown: new Set(),
   filter: { text: "", segments: new Set() },
   waiting: false,
+  moving: false,
   sortedAt: -Infinity
 }
 
 /**
- * The next arrangement. On hold nothing moves: what is new goes to the end, what is gone stays, and what no longer
- * matches stays too. Otherwise trouble moves at once, and circuits without trouble now and then.
+ * The next arrangement of the circuits, which come in the order of their names. On hold nothing moves: what is new goes to
+ * the end, what is gone stays, and what no longer matches stays too. Otherwise trouble moves at once, and circuits without
+ * trouble now and then; in several steps where many move.
  */
 export const arrange = (
   last: Arrangement,
-  entries: ReadonlyMap<string, Entry>,
+  byName: ReadonlyArray<Entry>,
   filter: Filter,
   held: boolean,
   now: number
 ): Arrangement => {
-  const kept = last.order.filter((id) => entries.has(id))
+  const { entry: matches } = matcher(filter)
+  const here = new Set(byName.map(({ id }) => id))
+  const kept = last.order.filter((id) => here.has(id))
   const known = new Set(kept)
-  const present = [...kept, ...[...entries.keys()].filter((id) => !known.has(id))]
-  const wanted = ranked([...entries.values()].filter(({ gone }) => !gone))
-  const sameFilter = last.filter === filter
-  const matching = [...entries.values()].filter((entry) => matches(entry, filter)).map(({ id }) => id)
+  const present = [...kept, ...[...here].filter((id) => !known.has(id))]
+  const { order: wanted, troubled } = ranked(byName)
+  const matching = byName.filter(matches).map(({ id }) => id)
 
   if (held) {
-    const shown = sameFilter ? [...last.shown].filter((id) => entries.has(id)) : []
+    const shown = last.filter === filter ? [...last.shown].filter((id) => here.has(id)) : []
     return {
       order: same(last.order, present),
-      shown: new Set([...shown, ...matching]),
+      shown: sameSet(last.shown, [...shown, ...matching]),
       filter,
       waiting: wanted.length !== present.length || wanted.some((id, index) => id !== present[index]),
+      moving: false,
       sortedAt: last.sortedAt
     }
   }
 
   const due = kept.length === 0 || now - last.sortedAt >= calm || present.length !== wanted.length
-  const moves = due || troubleOf(wanted, entries) !== troubleOf(present, entries)
+  const moves = due || wanted.slice(0, troubled).some((id, index) => id !== present[index])
+  const order = same(last.order, !moves ? present : kept.length === 0 ? wanted : towards(present, wanted, mostMoves))
+  const arrived = order.every((id, index) => id === wanted[index])
   return {
-    order: same(last.order, moves ? wanted : present),
-    shown: new Set(matching),
+    order,
+    shown: sameSet(last.shown, matching),
     filter,
     waiting: false,
-    sortedAt: moves ? now : last.sortedAt
+    moving: moves && !arrived,
+    sortedAt: moves && arrived ? now : last.sortedAt
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 
 const calm = 5000
+const mostMoves = 24
 
 /** The last order itself where the next one is equal. */
 const same = (last: ReadonlyArray<string>, next: ReadonlyArray<string>): ReadonlyArray<string> =>
   last.length === next.length && last.every((id, index) => id === next[index]) ? last : next
+
+/** The last set itself where it holds the same. */
+const sameSet = (last: ReadonlySet<string>, next: ReadonlyArray<string>): ReadonlySet<string> => {
+  const set = new Set(next)
+  return last.size === set.size && next.every((id) => last.has(id)) ? last : set
+}
 
 const ranks: Readonly<Record<Kind, number>> = { open: 0, isolated: 1, probing: 2, ramping: 3, closed: 5 }
 const lastOfTrouble = 3
@@ -94,19 +116,13 @@ const rankOf = ({ view }: Entry): number => {
   return shaky ? 4 : ranks[kind]
 }
 
-const collator = new Intl.Collator("en", { numeric: true })
-
-const ranked = (entries: ReadonlyArray<Entry>): ReadonlyArray<string> =>
-  entries.map((entry) => ({ entry, rank: rankOf(entry) }))
-    .toSorted((a, b) =>
-      a.rank - b.rank || collator.compare(a.entry.view.name, b.entry.view.name) || (a.entry.id < b.entry.id ? -1 : 1)
-    )
-    .map(({ entry }) => entry.id)
-
-/** The circuits in trouble, as far as they lead the order. */
-const troubleOf = (order: ReadonlyArray<string>, entries: ReadonlyMap<string, Entry>): string => {
-  const isCalm = (id: string) => rankOf(entries.get(id)!) > lastOfTrouble
-  const lead = order.findIndex(isCalm)
-  const rest = lead < 0 ? [] : order.slice(lead).filter((id) => !isCalm(id))
-  return JSON.stringify([lead < 0 ? order : order.slice(0, lead), rest])
+/** Those that are there by rank, and how many of them are in trouble: these are first. */
+const ranked = (byName: ReadonlyArray<Entry>) => {
+  const order: Array<string> = []
+  let troubled = 0
+  for (const rank of [0, 1, 2, 3, 4, 5]) {
+    for (const entry of byName) if (!entry.gone && rankOf(entry) === rank) order.push(entry.id)
+    if (rank === lastOfTrouble) troubled = order.length
+  }
+  return { order, troubled }
 }

@@ -1,61 +1,87 @@
-/** The last minutes of a circuit: calls as bars, failures and refusals among them, and a band of states below. */
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks"
-import uPlot from "uplot"
+/** The last minutes of a circuit: calls, failures and refusals as steps over one another, and a band of states below. */
+import { area, curveStepAfter } from "d3-shape"
+import type { VNode } from "preact"
+import { useRef, useState } from "preact/hooks"
+import type { StripView } from "../View.ts"
 import { board, type Entry } from "./Board.tsx"
 import * as Clock from "./Clock.tsx"
-import * as Paint from "./Paint.tsx"
-import { compact, duration, stripSentence, time } from "./Words.tsx"
+import { compact, duration, letters, stripSentence, sum, time } from "./Words.tsx"
 
-const height = 50
-const band = 6
-
-/** `near` where the card is about to be seen: only then is there a canvas. */
-export const Strip = (props: { readonly entry: Entry; readonly near: boolean }) => {
-  const { entry, near } = props
-  const host = useRef<HTMLDivElement>(null)
-  const plot = useRef<uPlot>(undefined)
-  const [, redraw] = useState(0)
+/** `near` where the card is about to be seen: only then is the picture drawn. Elsewhere the last one stays. */
+export const Strip = ({ entry, near }: { readonly entry: Entry; readonly near: boolean }) => {
   const [pointed, point] = useState<number | undefined>(undefined)
-
-  useLayoutEffect(() => {
-    if (!near || host.current === null) return
-    const element = host.current
-    const chart = new uPlot(optionsOf(entry, element.clientWidth, point), dataOf(entry), element)
-    plot.current = chart
-    const resized = new ResizeObserver(() => {
-      if (element.clientWidth > 0 && element.clientWidth !== chart.width) {
-        chart.setSize({ width: element.clientWidth, height })
-      }
-    })
-    resized.observe(element)
-    return () => {
-      resized.disconnect()
-      chart.destroy()
-      plot.current = undefined
-    }
-  }, [near, entry])
-
-  useEffect(() => {
-    if (!near) return
-    return Paint.onStrip(() => {
-      plot.current?.setData(dataOf(entry))
-      redraw((count) => count + 1)
-    })
-  }, [near, entry])
-
+  const picture = useRef<VNode | undefined>(undefined)
+  const { strip } = entry
+  if (near) picture.current = <Picture strip={strip} pointed={pointed} />
   return (
     <div class="strip">
-      <div class="plot" ref={host} role="img" aria-label={stripSentence(entry.strip, board.every)} />
-      <p class="legend" aria-hidden="true">{captionOf(entry, pointed)}</p>
+      <div
+        class="plot"
+        role="img"
+        aria-label={stripSentence(strip, board.every)}
+        onPointerMove={(event) => {
+          const { left, width } = event.currentTarget.getBoundingClientRect()
+          const index = Math.floor((event.clientX - left) / width * board.points) - startOf(strip)
+          point(index >= 0 && index < strip.states.length ? index : undefined)
+        }}
+        onPointerLeave={() => point(undefined)}
+      >
+        {picture.current}
+      </div>
+      <p class="legend" aria-hidden="true">{captionOf(strip, pointed)}</p>
     </div>
   )
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-const sum = (values: ReadonlyArray<number>): number => values.reduce((total, each) => total + each, 0)
+const height = 50
+const base = 42
+const top = 2
+const bandTop = 44
 
-const captionOf = ({ strip }: Entry, pointed: number | undefined) => {
+/** One point is one unit wide, and the newest is at the right, however wide the card is. */
+const Picture = ({ pointed, strip }: { readonly strip: StripView; readonly pointed: number | undefined }) => {
+  const asked = strip.calls.map((calls, index) => calls + strip.refused[index]!)
+  const most = Math.max(4, ...asked)
+  const steps = (values: ReadonlyArray<number>) => stepsOf(values, startOf(strip), most)
+  return (
+    <svg viewBox={`0 0 ${board.points} ${height}`} preserveAspectRatio="none" shape-rendering="crispEdges">
+      <path class="refused" d={steps(asked)} />
+      <path class="calls" d={steps(strip.calls)} />
+      <path class="failures" d={steps(strip.failures)} />
+      {[...bandsOf(strip)].map(([letter, d]) => (
+        <path key={letter} class={`band ${letters[letter] ?? "closed"}`} d={d} />
+      ))}
+      {pointed !== undefined && <path class="pointed" d={`M${startOf(strip) + pointed + 0.5} 0V${height}`} />}
+    </svg>
+  )
+}
+
+const startOf = ({ states }: StripView): number => board.points - states.length
+
+/** Each value is as wide as its point. */
+const stepsOf = (values: ReadonlyArray<number>, start: number, most: number): string => {
+  const steps = area<number>((_, index) => start + index, base, (value) => base - (base - top) * value / most)
+  return steps.curve(curveStepAfter).digits(1)([...values, ...values.slice(-1)]) ?? ""
+}
+
+/** One path for each state, with a rectangle for each run of it. */
+const bandsOf = (strip: StripView): ReadonlyMap<string, string> => {
+  const { states } = strip
+  const bands = new Map<string, string>()
+  let start = 0
+  for (let end = 1; end <= states.length; end++) {
+    const letter = states[start]!
+    if (end < states.length && states[end] === letter) continue
+    const rectangle = `M${startOf(strip) + start} ${bandTop}h${end - start}V${height}h${start - end}Z`
+    bands.set(letter, (bands.get(letter) ?? "") + rectangle)
+    start = end
+  }
+  return bands
+}
+
+const captionOf = (strip: StripView, pointed: number | undefined) => {
   const length = strip.states.length
   if (length === 0) return "Nothing yet"
   const at = (values: ReadonlyArray<number>) => pointed === undefined ? sum(values) : values[pointed] ?? 0
@@ -71,81 +97,3 @@ const captionOf = ({ strip }: Entry, pointed: number | undefined) => {
     </>
   )
 }
-
-/** Bars are laid over one another: all that asked, of these the calls, of these the failures. The newest is at zero. */
-const dataOf = ({ strip }: Entry): uPlot.AlignedData => {
-  const length = strip.calls.length
-  return [
-    strip.calls.map((_, index) => index - length + 1),
-    strip.calls.map((calls, index) => calls + strip.refused[index]!),
-    strip.calls.slice(),
-    strip.failures.slice()
-  ]
-}
-
-const light = matchMedia("(prefers-color-scheme: light)")
-let palette: Record<string, string> = {}
-light.addEventListener("change", () => {
-  palette = {}
-  Paint.request()
-})
-
-/** A colour of the style sheet: a canvas does not know them. */
-const colour = (name: string): string =>
-  palette[name] ??= getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
-
-const bars = (name: string): uPlot.Series => ({
-  fill: () => colour(name),
-  width: 0,
-  points: { show: false },
-  paths: uPlot.paths.bars!({ size: [1, 12], gap: 0 })
-})
-
-const stateColours: Readonly<Record<string, string>> = {
-  c: "band-closed",
-  o: "open",
-  p: "probing",
-  r: "ramping",
-  i: "isolated"
-}
-
-/** One rectangle for each run of equal states. */
-const drawBand = (entry: Entry) => (chart: uPlot): void => {
-  const { bbox, ctx } = chart
-  const { states } = entry.strip
-  const step = bbox.width / board.points
-  const right = bbox.left + bbox.width
-  const top = bbox.top + bbox.height + 2 * uPlot.pxRatio
-  let start = 0
-  for (let end = 1; end <= states.length; end++) {
-    if (end < states.length && states[end] === states[start]) continue
-    ctx.fillStyle = colour(stateColours[states[start]!] ?? "band-closed")
-    ctx.fillRect(right - (states.length - start) * step, top, (end - start) * step, band * uPlot.pxRatio)
-    start = end
-  }
-}
-
-const optionsOf = (
-  entry: Entry,
-  width: number,
-  point: (index: number | undefined) => void
-): uPlot.Options => ({
-  width: Math.max(width, 40),
-  height,
-  padding: [2, 0, band + 2, 0],
-  legend: { show: false },
-  cursor: { y: false, points: { show: false }, drag: { x: false, y: false, setScale: false } },
-  scales: {
-    x: { time: false, range: () => [0.5 - board.points, 0.5] },
-    y: { range: (_, _min, max) => [0, Math.max(max ?? 0, 4)] }
-  },
-  axes: [{ show: false }, { show: false }],
-  series: [{}, bars("refused"), bars("calls"), bars("failures")],
-  hooks: {
-    draw: [drawBand(entry)],
-    setCursor: [
-      (chart) =>
-        point(chart.cursor.left === undefined || chart.cursor.left < 0 ? undefined : chart.cursor.idx ?? undefined)
-    ]
-  }
-})

@@ -24,15 +24,21 @@ export const stateWord = (view: CircuitView): string => {
   return kind.charAt(0).toUpperCase() + kind.slice(1)
 }
 
-const numbers = new Intl.NumberFormat("en")
+/** Formatters take some milliseconds to make: each is made when it is first needed. */
+function later<A>(make: () => A): () => A {
+  let made: A | undefined
+  return () => made ??= make()
+}
+
+const numbers = later(() => new Intl.NumberFormat("en"))
 
 /** `1,204`. Most numbers are small, and a formatter is slow. */
-export const number = (value: number): string => value < 1000 ? String(value) : numbers.format(value)
+export const number = (value: number): string => value < 1000 ? String(value) : numbers().format(value)
 
-const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 })
+const short = later(() => new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }))
 
 /** `950`, `1.2K`, `33.1M`. */
-export const compact = (value: number): string => value < 1000 ? String(value) : short.format(value)
+export const compact = (value: number): string => value < 1000 ? String(value) : short().format(value)
 
 /** A share from 0 to 1: `0 %`, `<0.1 %`, `2.5 %`, `63 %`. */
 export const percent = (share: number): string => {
@@ -65,16 +71,19 @@ export const remaining = (milliseconds: number): string => duration(Math.ceil(mi
 
 export const ago = (milliseconds: number): string => milliseconds < 1000 ? "just now" : `${duration(milliseconds)} ago`
 
-const times = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" })
-const shortTimes = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" })
-const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" })
+const clock = { hour: "2-digit", minute: "2-digit" } as const
+const times = later(() => new Intl.DateTimeFormat("en-GB", { ...clock, second: "2-digit" }))
+const shortTimes = later(() => new Intl.DateTimeFormat("en-GB", clock))
+const days = later(() => new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" }))
 
 /** The viewer's time of day, with seconds. */
-export const time = (at: number): string => times.format(at)
+export const time = (at: number): string => times().format(at)
 
 /** The viewer's time of day without seconds, and the day where it is not that of `now`. */
 export const shortTime = (at: number, now: number): string =>
-  days.format(at) === days.format(now) ? shortTimes.format(at) : `${shortTimes.format(at)} on ${days.format(at)}`
+  days().format(at) === days().format(now)
+    ? shortTimes().format(at)
+    : `${shortTimes().format(at)} on ${days().format(at)}`
 
 export const midnight = (now: number): number => new Date(now).setHours(0, 0, 0, 0)
 
@@ -88,6 +97,12 @@ export const openedToday = (opened: ReadonlyArray<number>, now: number): string 
 export const many = (count: number, one: string, more = `${one}s`): string =>
   `${number(count)} ${count === 1 ? one : more}`
 
+/** Of circuits in trouble that the page does not show. */
+export const beyondSentence = (count: number): string =>
+  count === 0
+    ? "No circuit in trouble is left out any more."
+    : `${many(count, "more circuit is", "more circuits are")} in trouble and not shown.`
+
 /** A name that has to share a line with others. */
 export const brief = (name: string): string => name.length > 48 ? `${name.slice(0, 47)}…` : name
 
@@ -99,7 +114,8 @@ export const list = (names: ReadonlyArray<string>, most: number): string =>
     ? names.join("")
     : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`
 
-const letters: Readonly<Record<string, string>> = {
+/** The letters of a strip. */
+export const letters: Readonly<Record<string, string>> = {
   c: "closed",
   o: "open",
   p: "probing",
@@ -107,7 +123,7 @@ const letters: Readonly<Record<string, string>> = {
   i: "isolated"
 }
 
-const sum = (values: ReadonlyArray<number>): number => values.reduce((total, each) => total + each, 0)
+export const sum = (values: ReadonlyArray<number>): number => values.reduce((total, each) => total + each, 0)
 
 /** What a strip shows, in one sentence. */
 export const stripSentence = (strip: StripView, every: number): string => {
