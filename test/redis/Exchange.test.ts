@@ -225,7 +225,7 @@ describe.runIf(withRedis)("after a replica was promoted that had not heard the l
       yield* replica.send("REPLICAOF", "127.0.0.1", String(master.port))
       yield* eventually(
         Effect.all([versionOf(master), versionOf(replica)]),
-        ([there, here]) => here === there && here.startsWith("$") === false
+        ([there, here]) => here === there && !here.startsWith("$")
       )
       yield* replica.send("REPLICAOF", "NO", "ONE")
       const failOver = Effect.suspend(() => {
