@@ -90,6 +90,29 @@ describe.runIf(withTime)("a circuit whose Redis", () => {
       }).pipe(Effect.scoped))
   }
 
+  it.live("is slower than a call may wait: shares while it is closed, and goes on alone where it would have to ask", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const proxy = yield* makeProxy(server.port)
+      const options = { bound: "150 millis", openDuration: "1 second", halfOpen: { successes: 1 } } as const
+      const [a, b] = [yield* memberOf(proxy, options), yield* memberOf(proxy, options)]
+      proxy.delay = 300
+      yield* fail(a, 2)
+      yield* fail(b)
+      yield* Effect.forEach([a, b], (member) => until(member, "Open"))
+      assert.deepStrictEqual([yield* storeOf(a), yield* storeOf(b)], ["shared", "shared"])
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(yield* answerOf(a), "an answer")
+      assert.deepStrictEqual([yield* storeOf(a), (yield* a.breaker.state)._tag], ["lost", "Closed"])
+      yield* Effect.sleep("500 millis")
+      assert.strictEqual(yield* storeOf(a), "lost")
+      proxy.delay = 0
+      yield* untilStore(a, "shared")
+      // What it was too late to be told, that a probe may go, it gives back.
+      yield* eventually(answerOf(a), (answer) => answer === "an answer")
+      yield* Effect.forEach([a, b], (member) => until(member, "Closed"))
+    }).pipe(Effect.scoped))
+
   it.live("is down when the program starts: calls go through, and are shared when it is there", () =>
     Effect.gen(function*() {
       const server = yield* makeServer()

@@ -13,7 +13,8 @@ import {
   memberOf,
   storeOf,
   until,
-  untilStore
+  untilStore,
+  versionOf
 } from "./members.ts"
 import { makeServer, type Server, withTime } from "./server.ts"
 
@@ -210,6 +211,57 @@ describe.runIf(withTime)("after a failover that lost writes", () => {
       yield* fail(a, 2)
       yield* until(a, "Open")
       yield* until(b, "Open")
+    }).pipe(Effect.scoped))
+})
+
+describe.runIf(withTime)("after a replica was promoted that had not heard the last of it", () => {
+  const promoted = (before: (members: ReadonlyArray<Member>) => Effect.Effect<unknown, Error>) =>
+    Effect.gen(function*() {
+      const [master, replica] = [yield* makeServer(), yield* makeServer()]
+      const proxy = yield* makeProxy(master.port)
+      const options = { poll: "50 millis", batch: { every: "50 millis" }, openDuration: "1 hour" } as const
+      const members = [yield* memberOf(proxy, options), yield* memberOf(proxy, options)]
+      yield* before(members)
+      yield* replica.send("REPLICAOF", "127.0.0.1", String(master.port))
+      yield* eventually(
+        Effect.all([versionOf(master), versionOf(replica)]),
+        ([there, here]) => here === there && !here.startsWith("$")
+      )
+      yield* replica.send("REPLICAOF", "NO", "ONE")
+      const failOver = Effect.suspend(() => {
+        proxy.target = replica.port
+        return Effect.andThen(master.kill, proxy.cut)
+      })
+      return { members, replica, failOver, late: memberOf(proxy, options) }
+    })
+
+  it.live("what had opened stays open", () =>
+    Effect.gen(function*() {
+      const { failOver, late, members, replica } = yield* promoted(([a]) => fail(a!))
+      yield* fail(members[0]!, 2)
+      yield* Effect.forEach(members, (member) => until(member, "Open"))
+      yield* failOver
+      yield* eventually(
+        Effect.andThen(Effect.forEach(members, answerOf), keptOf(replica)),
+        (kept) => kept?.state._tag === "Open"
+      )
+      assert.strictEqual(yield* answerOf(yield* late), "Open: consecutive")
+      for (const member of members) assert.deepStrictEqual(transitions(member), ["Closed → Open"])
+    }).pipe(Effect.scoped))
+
+  it.live("what had closed stays closed", () =>
+    Effect.gen(function*() {
+      const { failOver, late, members, replica } = yield* promoted((members) =>
+        Effect.andThen(fail(members[0]!, 3), Effect.forEach(members, (member) => until(member, "Open")))
+      )
+      yield* members[0]!.breaker.reset
+      yield* Effect.forEach(members, (member) => until(member, "Closed"))
+      yield* failOver
+      yield* eventually(
+        Effect.andThen(Effect.forEach(members, answerOf), keptOf(replica)),
+        (kept) => kept?.state._tag === "Closed"
+      )
+      assert.strictEqual(yield* answerOf(yield* late), "an answer")
     }).pipe(Effect.scoped))
 })
 

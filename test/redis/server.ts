@@ -43,21 +43,22 @@ export const makeServer = (...args: ReadonlyArray<string>) =>
       const port = yield* freePort
       let child: ChildProcess | undefined
       const send = (...command: ReadonlyArray<string>) => Effect.promise(() => say(port, command))
-      const isUp = send("PING").pipe(
-        Effect.flatMap((said) => said === "PONG" ? Effect.void : Effect.fail(said)),
+      // Another test's server may have been quicker to take the port: then this one has ended.
+      const isUp = Effect.suspend(() => child?.exitCode === null ? send("INFO", "server") : Effect.fail(taken)).pipe(
+        Effect.flatMap((said) => said.includes(`process_id:${child?.pid}\r\n`) ? Effect.void : Effect.fail(said)),
         Effect.catchDefect(Effect.fail),
-        Effect.retry(Schedule.spaced("20 millis"))
+        Effect.retry({ schedule: Schedule.spaced("20 millis"), until: (why) => why === taken })
       )
+      const start = Effect.suspend(() => {
+        const settings = ["--port", String(port), "--bind", "127.0.0.1", ...nothingOnDisk, ...args]
+        child = spawn("redis-server", settings, { stdio: "ignore" })
+        return isUp
+      })
       const server: Server = {
         port,
         url: `redis://127.0.0.1:${port}`,
         process: () => child,
-        start: Effect.suspend(() => {
-          child = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", ...args], {
-            stdio: "ignore"
-          })
-          return Effect.orDie(isUp)
-        }),
+        start: Effect.orDie(start),
         kill: Effect.promise(async () => {
           const dying = child
           child = undefined
@@ -68,11 +69,16 @@ export const makeServer = (...args: ReadonlyArray<string>) =>
         }),
         send
       }
-      yield* server.start
+      yield* start
       return server
-    }),
+    }).pipe(Effect.retry({ times: 5 }), Effect.orDie),
     (server) => server.kill
   )
+
+// A replica would keep what it is sent in a file, and the next server that is started there read it.
+const nothingOnDisk = ["--save", "", "--repl-diskless-sync-delay", "0", "--repl-diskless-load", "on-empty-db"]
+
+const taken = "the port is taken"
 
 /** A client of its own, as another process would have. */
 export const clientOf = ({ url }: { readonly url: string }): Layer.Layer<Redis.Redis> =>
