@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { spawn } from "node:child_process"
 import path from "node:path"
 import { eventually, fail, goOn, memberOf, stop, until } from "./members.ts"
-import { makeServer, type Server, withRedis } from "./server.ts"
+import { makeServer, type Server, withTime } from "./server.ts"
 
 /** Starts the program. It has ended where its output and its code are there. */
 const started = ({ url }: Server) =>
@@ -37,7 +37,7 @@ const days: Record<string, readonly [before: typeof nobody, between: typeof nobo
   "where Redis comes under way": [({ kill }) => kill, ({ start }) => start]
 }
 
-describe.runIf(withRedis)("a brief program", () => {
+describe.runIf(withTime)("a brief program", () => {
   for (const [when, [before, between]] of Object.entries(days)) {
     it.live(`ends by itself ${when}`, () =>
       Effect.gen(function*() {
