@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, References, Scope } from "effect"
 import { type Breaker, Outcome } from "effect-breaker"
 import { answerOf, eventually, fail, keptOf, type Member, memberOf, patient, until } from "./members.ts"
-import { makeServer, type Server, withRedis } from "./server.ts"
+import { makeServer, type Server, withTime } from "./server.ts"
 
 // A fiber gives way by itself after so many operations, and may be interrupted just there.
 const budgets = Array.from({ length: 59 }, (_, i) => i + 2)
@@ -83,7 +83,7 @@ const nothingIsHeld = (member: Member, server: Server) =>
       held === 0 && asks === 0)
   })
 
-describe.runIf(withRedis)("interruption", () => {
+describe.runIf(withTime)("interruption", () => {
   for (const [name, call] of Object.entries(calls)) {
     it.live(`of ${name} that asks for a probe leaves no lease, and no place taken`, () =>
       Effect.gen(function*() {

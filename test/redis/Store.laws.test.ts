@@ -12,7 +12,7 @@ import * as Stored from "../../src/redis/Stored.ts"
 import { anySettings, anySteps } from "../anyHistory.ts"
 import { type Keeper, play } from "./fleetOfOne.ts"
 import { redisOf } from "./members.ts"
-import { makeServer, withRedis } from "./server.ts"
+import { makeServer, withTime } from "./server.ts"
 
 const seed = Number(process.env.FC_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const runs = Number(process.env.FC_RUNS ?? 1000)
@@ -34,7 +34,7 @@ const inRedis = (store: Store, name: string): Keeper => {
   }
 }
 
-describe.runIf(withRedis)("a fleet of one over Redis", () => {
+describe.runIf(withTime)("a fleet of one over Redis", () => {
   it.live(
     "says what the circuit in memory says, step by step (rule 2 to rule 27)",
     () =>

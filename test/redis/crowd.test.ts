@@ -5,7 +5,7 @@ import { Breaker, TripPolicy } from "effect-breaker"
 import { SharedBreaker } from "effect-breaker/redis"
 import * as Registry from "../../src/Registry.ts"
 import { makeProxy } from "./proxy.ts"
-import { clientOf, makeServer, withRedis } from "./server.ts"
+import { clientOf, makeServer, withTime } from "./server.ts"
 
 const size = 40
 
@@ -37,7 +37,7 @@ const until = (breaker: Breaker.Breaker, state: Breaker.State["_tag"]) =>
 
 const fail = (breaker: Breaker.Breaker) => Effect.ignore(breaker.execute(Effect.fail("529")))
 
-describe.runIf(withRedis)("a crowd of processes", () => {
+describe.runIf(withTime)("a crowd of processes", () => {
   it.live("that asks at once gets one answer each, and nobody takes Redis for lost (rule 23)", () =>
     Effect.gen(function*() {
       const server = yield* makeServer()
