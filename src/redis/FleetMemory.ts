@@ -41,6 +41,7 @@ export class FleetMemory extends CallWindow.Memory {
 
   // It was counted in the cell that is named or before, and calls that were told late may have moved it up.
   override withdraw(cell: number, bad: boolean): void {
+    if (cell < this.oldest) return
     const fits = (at: number) => {
       const [calls, wrong] = this.in(at)
       return bad ? wrong > 0 : calls > wrong

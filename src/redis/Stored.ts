@@ -110,10 +110,14 @@ const brief = (said: string | undefined): string | undefined => said?.slice(0, 5
 // What is added to such a number stays whole.
 const isInteger = (n: unknown): boolean => Number.isInteger(n) && Math.abs(n as number) < 2 ** 52
 const isWhole = (n: unknown): boolean => isInteger(n) && (n as number) >= 0
+// Beyond the year 5000 a window's buckets could not be counted.
+const isMoment = (n: unknown): boolean => Number.isFinite(n) && Math.abs(n as number) < 1e14
 const isEndless = (n: unknown): boolean => n === null || Number.isFinite(n)
 
 const { Finite: finite } = Schema
 const whole = finite.check(Schema.makeFilter(isWhole))
+const integer = finite.check(Schema.makeFilter(isInteger))
+const moment = finite.check(Schema.makeFilter(isMoment))
 const maybe = Schema.optional
 
 // Long lists are looked through at once: a Schema of each element takes several times as long.
@@ -137,7 +141,7 @@ const Cause = Schema.Struct({
 })
 
 const isName = (one: unknown): boolean => typeof one === "string"
-const isBlock = row(isWhole, Number.isFinite, isWhole, isWhole, isWhole, isEndless)
+const isBlock = row(isWhole, isMoment, isWhole, isWhole, isWhole, isEndless)
 type BlockData = readonly [
   id: number,
   since: number,
@@ -152,20 +156,20 @@ const Gathered = Schema.Struct({
   slow: whole,
   streak: whole,
   admitted: whole,
-  newestAt: finite,
-  reached: Schema.Int,
+  newestAt: moment,
+  reached: integer,
   reachedAt: endless,
-  failedAt: listOf<number>("times", Number.isFinite),
+  failedAt: listOf<number>("times", isMoment),
   succeededAt: endless,
   cause: maybe(Schema.Struct({ rule: Rule, value: finite, limit: finite, calls: finite })),
-  row: maybe(Schema.Struct({ from: finite, to: finite, limit: whole })),
+  row: maybe(Schema.Struct({ from: moment, to: moment, limit: whole })),
   memories: listOf<Written>("memories", (one) => Array.isArray(one) && one.length >= 2 && one.every(isInteger)),
   blocks: listOf<ReadonlyArray<BlockData>>("blocks", (one) => Array.isArray(one) && one.every(isBlock)),
   /** The windows that this was gathered for. */
   shape: Schema.String
 })
 
-const period = { generation: whole, since: finite }
+const period = { generation: whole, since: moment }
 const Closed = Schema.TaggedStruct("Closed", { ...period, evidence: maybe(Gathered) })
 const Open = Schema.TaggedStruct("Open", { ...period, cause: Cause, until: endless })
 const Probing = Schema.TaggedStruct("Probing", {
@@ -173,14 +177,14 @@ const Probing = Schema.TaggedStruct("Probing", {
   cause: Cause,
   passed: whole,
   failed: whole,
-  running: Schema.Array(Schema.Tuple([Schema.String, finite, endless]))
+  running: Schema.Array(Schema.Tuple([Schema.String, moment, endless]))
 })
 const Ramping = Schema.TaggedStruct("Ramping", {
   ...period,
   cause: Cause,
   evidence: Gathered,
   step: whole,
-  stepSince: finite,
+  stepSince: moment,
   asked: whole,
   admitted: whole,
   succeeded: whole
@@ -195,8 +199,8 @@ const State = Schema.Union([Closed, Open, Probing, Ramping, Isolated])
 
 const Circuit_ = Schema.Struct({
   epoch: Schema.String,
-  suspectedAt: maybe(finite),
-  members: listOf<MemberData>("members", row(isName, Number.isFinite, isWhole, isEndless)),
+  suspectedAt: maybe(moment),
+  members: listOf<MemberData>("members", row(isName, isMoment, isWhole, isEndless)),
   state: State,
   mode: maybe(Mode),
   counts: Schema.Struct({
@@ -204,10 +208,10 @@ const Circuit_ = Schema.Struct({
     failures: whole,
     ignored: whole,
     throttled: whole,
-    slow: Schema.Int,
+    slow: integer,
     rejected: whole,
     wouldReject: whole,
-    inFlight: Schema.Int
+    inFlight: integer
   }),
   lastFailure: maybe(Failure),
   openings: whole,
@@ -216,7 +220,7 @@ const Circuit_ = Schema.Struct({
   gateUntil: endless,
   gateSince: finite,
   gateCause: maybe(Cause),
-  madeAt: finite,
+  madeAt: moment,
   downFor: finite
 })
 
