@@ -49,9 +49,10 @@ export class FleetBlocks {
       // is a little behind.
       this.begin(isAlone && rule.span < Infinity ? now : Math.max((newestAt + now) / 2, now - grace))
     }
-    let younger = all.length - 1
-    while (younger > 1 && all[younger]!.since > startedAt) younger--
-    const joined = this.pair(all[younger]!.id - 1)
+    let i = all.length - 1
+    while (i > 1 && all[i]!.since > startedAt) i--
+    const [older, younger] = [all[i - 1]!, all[i]!]
+    const joined = older.id === younger.id - 1 ? [older, younger] : this.pair(younger.id - 1)
     for (const one of joined) {
       one.calls++
       if (one.id < all.at(-2)!.id && !this.isCut(one)) one.least += leastShare

@@ -41,11 +41,11 @@ export class FleetMemory extends CallWindow.Memory {
 
   // It was counted in the cell that is named or before, and calls that were told late may have moved it up.
   override withdraw(cell: number, bad: boolean): void {
+    if (cell < this.oldest) return
     const fits = (at: number) => {
       const [calls, wrong] = this.in(at)
       return bad ? wrong > 0 : calls > wrong
     }
-    if (cell < this.oldest) return
     let at = Math.min(cell, this.index)
     while (at <= this.index && !fits(at)) at++
     if (at > this.index) { for (at = Math.min(cell, this.index); at >= this.oldest && !fits(at);) at-- }

@@ -51,25 +51,21 @@ export class Lease extends Permit {
 }
 
 /** Writes a circuit down. */
-export const write = ({ circuit, epoch, members, mode, orders, suspectedAt }: Fleet): string =>
-  JSON.stringify({
+export const write = ({ circuit, epoch, members, mode, orders, suspectedAt }: Fleet): string => {
+  const { counts, downFor, gateSince, gateUntil, hintUntil, lastOpenFor, madeAt, openings } = circuit
+  const plain = { counts, downFor, gateSince, gateUntil, hintUntil, lastOpenFor, madeAt, openings }
+  return JSON.stringify({
     epoch,
     suspectedAt,
     members: [...members].map(([id, { heardAt, oldest, running }]) => [id, heardAt, running, oldest]),
     state: stateData(circuit.cell.current),
     mode,
     orders: orders.length > 0 ? orders : undefined,
-    counts: circuit.counts,
     lastFailure: failureData(circuit.lastFailure),
-    openings: circuit.openings,
-    lastOpenFor: circuit.lastOpenFor,
-    hintUntil: circuit.hintUntil,
-    gateUntil: circuit.gateUntil,
-    gateSince: circuit.gateSince,
     gateCause: causeData(circuit.gateCause),
-    madeAt: circuit.madeAt,
-    downFor: circuit.downFor
+    ...plain
   })
+}
 
 /** Reads a circuit, for a process that runs in the `ownMode` where nobody ordered another; `undefined` where it is none. */
 export const read = (
@@ -112,10 +108,14 @@ const brief = (said: string | undefined): string | undefined => said?.slice(0, 5
 // What is added to such a number stays whole.
 const isInteger = (n: unknown): boolean => Number.isInteger(n) && Math.abs(n as number) < 2 ** 52
 const isWhole = (n: unknown): boolean => isInteger(n) && (n as number) >= 0
+// Beyond the year 5000 a window's buckets could not be counted.
+const isMoment = (n: unknown): boolean => Number.isFinite(n) && Math.abs(n as number) < 1e14
 const isEndless = (n: unknown): boolean => n === null || Number.isFinite(n)
 
 const { Finite: finite, optional: maybe } = Schema
 const whole = finite.check(Schema.makeFilter(isWhole))
+const integer = finite.check(Schema.makeFilter(isInteger))
+const moment = finite.check(Schema.makeFilter(isMoment))
 
 // Long lists are looked through at once: a Schema of each element takes several times as long.
 const listOf = <A>(what: string, holds: (one: unknown) => boolean): Schema.Codec<ReadonlyArray<A>, unknown> =>
@@ -138,7 +138,7 @@ const Cause = Schema.Struct({
 })
 
 const isName = (one: unknown): boolean => typeof one === "string"
-const isBlock = row(isWhole, Number.isFinite, isWhole, isWhole, isWhole, isEndless)
+const isBlock = row(isWhole, isMoment, isWhole, isWhole, isWhole, isEndless)
 type BlockData = readonly [
   id: number,
   since: number,
@@ -153,20 +153,20 @@ const Gathered = Schema.Struct({
   slow: whole,
   streak: whole,
   admitted: whole,
-  newestAt: finite,
-  reached: Schema.Int,
+  newestAt: moment,
+  reached: integer,
   reachedAt: endless,
-  failedAt: listOf<number>("times", Number.isFinite),
+  failedAt: listOf<number>("times", isMoment),
   succeededAt: endless,
   cause: maybe(Schema.Struct({ rule: Rule, value: finite, limit: finite, calls: finite })),
-  row: maybe(Schema.Struct({ from: finite, to: finite, limit: whole })),
+  row: maybe(Schema.Struct({ from: moment, to: moment, limit: whole })),
   memories: listOf<Written>("memories", (one) => Array.isArray(one) && one.length >= 2 && one.every(isInteger)),
   blocks: listOf<ReadonlyArray<BlockData>>("blocks", (one) => Array.isArray(one) && one.every(isBlock)),
   /** The windows that this was gathered for. */
   shape: Schema.String
 })
 
-const period = { generation: whole, since: finite }
+const period = { generation: whole, since: moment }
 const Closed = Schema.TaggedStruct("Closed", { ...period, evidence: maybe(Gathered) })
 const Open = Schema.TaggedStruct("Open", { ...period, cause: Cause, until: endless })
 const Probing = Schema.TaggedStruct("Probing", {
@@ -174,14 +174,14 @@ const Probing = Schema.TaggedStruct("Probing", {
   cause: Cause,
   passed: whole,
   failed: whole,
-  running: Schema.Array(Schema.Tuple([Schema.String, finite, endless]))
+  running: Schema.Array(Schema.Tuple([Schema.String, moment, endless]))
 })
 const Ramping = Schema.TaggedStruct("Ramping", {
   ...period,
   cause: Cause,
   evidence: Gathered,
   step: whole,
-  stepSince: finite,
+  stepSince: moment,
   asked: whole,
   admitted: whole,
   succeeded: whole
@@ -196,8 +196,8 @@ const State = Schema.Union([Closed, Open, Probing, Ramping, Isolated])
 
 const Circuit_ = Schema.Struct({
   epoch: Schema.String,
-  suspectedAt: maybe(finite),
-  members: listOf<MemberData>("members", row(isName, Number.isFinite, isWhole, isEndless)),
+  suspectedAt: maybe(moment),
+  members: listOf<MemberData>("members", row(isName, isMoment, isWhole, isEndless)),
   state: State,
   mode: maybe(Mode),
   orders: maybe(listOf<string>("names", isName)),
@@ -206,10 +206,10 @@ const Circuit_ = Schema.Struct({
     failures: whole,
     ignored: whole,
     throttled: whole,
-    slow: Schema.Int,
+    slow: integer,
     rejected: whole,
     wouldReject: whole,
-    inFlight: Schema.Int
+    inFlight: integer
   }),
   lastFailure: maybe(Failure),
   openings: whole,
@@ -218,7 +218,7 @@ const Circuit_ = Schema.Struct({
   gateUntil: endless,
   gateSince: finite,
   gateCause: maybe(Cause),
-  madeAt: finite,
+  madeAt: moment,
   downFor: finite
 })
 

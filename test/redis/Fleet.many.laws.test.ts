@@ -21,7 +21,7 @@ console.info(`Fleet.many.laws: FC_SEED=${seed} FC_RUNS=${runs}`)
 const stateOf = (fleet: Stored.Fleet): Circuit.State => fleet.circuit.cell.current
 
 const hold = (promise: (storm: Storm) => void, numRuns = runs): void =>
-  fc.assert(fc.property(anyStorm, promise), { seed, numRuns, endOnFailure: numRuns > 1000 })
+  fc.assert(fc.property(anyStorm, promise), { seed, numRuns: Math.ceil(numRuns), endOnFailure: runs > 100 })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Calm days: a fleet with one thing going on

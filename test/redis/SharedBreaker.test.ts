@@ -175,7 +175,7 @@ describe.runIf(withRedis)("SharedBreaker", () => {
       yield* a.setMode("observe")
       yield* fail(a, 3)
       yield* until(b, "Open")
-      yield* Effect.sleep("60 millis")
+      yield* Effect.sleep("200 millis")
       const calls = Array.from({ length: 5 }, () => b.execute(Effect.as(Effect.sleep("20 millis"), "an answer")))
       assert.deepStrictEqual(yield* Effect.all(calls, { concurrency: 5 }), Array.from({ length: 5 }, () => "an answer"))
       const { mode, rejected, wouldReject } = yield* b.snapshot

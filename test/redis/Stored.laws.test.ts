@@ -85,7 +85,10 @@ const use = (text: string, rules: Circuit.Rules, now: number): boolean => {
     }, pace)
     Circuit.snapshot(fleet.circuit, at)
   }
-  if (Stored.read(Stored.write(fleet), rules, now) === undefined) throw new Error(`cannot be read any more: ${text}`)
+  const written = Stored.write(fleet)
+  if (Stored.read(written, rules, now) === undefined) {
+    throw new Error(`cannot be read any more: ${written}, from ${text}`)
+  }
   return true
 }
 
