@@ -153,6 +153,35 @@ export interface TripOptions extends Reason {
 }
 
 /**
+ * What a layer may be given besides the settings of its circuits.
+ *
+ * **Details**
+ *
+ * `healthCheck` runs as long as the layer is in use, and is told the layer's circuits: `HealthCheck.make` of
+ * `effect-breaker/control` gives one, which ends openings early without risking users' calls.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Beside<R = never> {
+  readonly healthCheck?:
+    | ((circuits: () => Iterable<CircuitInUse>) => Effect.Effect<unknown, never, R | Scope.Scope>)
+    | undefined
+}
+
+/**
+ * A circuit that a layer made, for who looks after it: what can be read of it, and what can be ordered.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CircuitInUse extends Circuit.Circuit {
+  readonly name: string
+  now(clock: Clock.Clock): number
+  command(order: Circuit.Command): Effect.Effect<void>
+}
+
+/**
  * The service tag of the breaker that `withBreaker` uses.
  *
  * @category services
@@ -209,8 +238,8 @@ export const make = (options: Options): Effect.Effect<Breaker> => {
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options): Layer.Layer<Breaker> =>
-  Layer.effect(Breaker, /*#__PURE__*/ whileInUse(make(options)))
+export const layer = <R = never>(options: Options & Beside<R>): Layer.Layer<Breaker, never, R> =>
+  Layer.effect(Breaker, /*#__PURE__*/ whileInUse(make(options), options))
 
 /**
  * Provides the breaker that `withBreaker` uses, with settings read from the program's configuration.
@@ -243,8 +272,11 @@ export const layer = (options: Options): Layer.Layer<Breaker> =>
  * @category layers
  * @since 0.1.0
  */
-export const layerConfig = (options: Config.Wrap<Options>): Layer.Layer<Breaker, Config.ConfigError> =>
-  Layer.effect(Breaker, whileInUse(Effect.flatMap(Config.unwrap(options), make)))
+export const layerConfig = <R = never>(
+  options: Config.Wrap<Options>,
+  beside?: Beside<R>
+): Layer.Layer<Breaker, Config.ConfigError, R> =>
+  Layer.effect(Breaker, whileInUse(Effect.flatMap(Config.unwrap(options), make), beside))
 
 /**
  * Runs an effect through the breaker in context.
@@ -290,11 +322,17 @@ type AnyEffect = Effect.Effect<unknown, unknown, unknown>
 // As an integer of 64 bits it becomes a number without a call into the runtime.
 const millisOf = (clock: Clock.Clock): number => Number(BigInt.asIntN(64, clock.monotonicTimeNanosUnsafe())) / 1_000_000
 
-/** @internal Takes out of the registry what a layer made, when the layer is done. */
-export const whileInUse = <A, E>(made: Effect.Effect<A, E>): Effect.Effect<A, E, Scope.Scope> =>
-  Effect.acquireRelease(
-    made,
-    (source) => Effect.withFiberSucceed((fiber) => fiber.getRef(Registry.Current).remove(source as never))
+/** @internal What a layer made is in the registry while it is in use, and what runs beside it runs as long. */
+export const whileInUse = <A, E, R = never>(
+  made: Effect.Effect<A, E>,
+  beside?: Beside<R>
+): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.tap(
+    Effect.acquireRelease(
+      made,
+      (source) => Effect.withFiberSucceed((fiber) => fiber.getRef(Registry.Current).remove(source as never))
+    ),
+    (source) => beside?.healthCheck?.(() => (source as never as BreakerImpl).circuits()) ?? Effect.void
   )
 
 /** @internal Milliseconds of the monotonic clock. */
@@ -484,11 +522,16 @@ export class BreakerImpl extends Circuit.Circuit implements Breaker, Owner {
 
   command(order: Circuit.Command): Effect.Effect<void> {
     return this.with((now) => {
-      const { _tag: command, by, note } = order
-      const mode = order._tag === "SetMode" ? order.mode : undefined
       Circuit.command(this, order, now)
-      this.emit({ _tag: "Commanded", at: now, command, mode, note, by })
+      this.commanded(order, now)
     })
+  }
+
+  commanded(order: Circuit.Command, at: number): void {
+    const { _tag: command, by, note } = order
+    // Nobody ordered what a check found.
+    if (command === "Pass") return
+    this.emit({ _tag: "Commanded", at, command, mode: command === "SetMode" ? order.mode : undefined, note, by })
   }
 
   emit(event: Happening): void {

@@ -149,8 +149,10 @@ export const make = (options: Options | ((key: string) => Policy) = {}): Effect.
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options?: Options | ((key: string) => Policy)): Layer.Layer<BreakerMap> =>
-  Layer.effect(BreakerMap, /*#__PURE__*/ Breaker.whileInUse(make(options)))
+export const layer = <R = never>(
+  options?: (Options & Breaker.Beside<R>) | ((key: string) => Policy)
+): Layer.Layer<BreakerMap, never, R> =>
+  Layer.effect(BreakerMap, /*#__PURE__*/ Breaker.whileInUse(make(options), options as Breaker.Beside<R>))
 
 // ---------------------------------------------------------------------------------------------------------------------
 

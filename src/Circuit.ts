@@ -217,7 +217,7 @@ export const settle = (circuit: Circuit, permit: Permit, outcome: Outcome.Outcom
   const self = circuit as Mutable
   if (permit.settled) return
   permit.settled = true
-  const { cell: { current: state }, counts, mode, rules: { lease, plan: { slowAfter } } } = self
+  const { cell: { current: state }, counts, mode, rules, rules: { lease, plan: { slowAfter } } } = self
   counts.inFlight--
   // Before there was a meter, nobody may have read the time.
   self.meter?.settled(outcome, permit.startedAt > 0 ? now - permit.startedAt : undefined)
@@ -246,7 +246,10 @@ export const settle = (circuit: Circuit, permit: Permit, outcome: Outcome.Outcom
   }
   const verdict = state.evidence!.settle(permit, failed, now, outcome.slow)
   if (verdict !== undefined) return Move.judge(self, now, verdict)
-  if (half?.stage === "Ramping" && !failed && permit.step === half.step) half.succeeded++
+  if (half?.stage === "Ramping") {
+    if (failed) half.failed++
+    else if (permit.step === half.step || rules.ramp!.tolerance < Infinity) half.succeeded++
+  }
   if (half !== undefined || state.evidence!.hangs(now)) Move.catchUp(self, now)
 }
 
@@ -263,6 +266,7 @@ export type Command =
     | { readonly _tag: "Reset" }
     | { readonly _tag: "Trip"; readonly openFor?: number | undefined }
     | { readonly _tag: "SetMode"; readonly mode: Mode }
+    | { readonly _tag: "Pass" }
   )
   & { readonly note?: string | undefined; readonly by?: string | undefined }
 
@@ -272,7 +276,9 @@ export type Command =
  * **Details**
  *
  * An isolation with an end (`for`) is over with the first ask or order after it: the circuit goes on in the state that was
- * interrupted, an opening with what is left of it. A `Release` closes the circuit, whatever was interrupted.
+ * interrupted, an opening with what is left of it. A `Release` closes the circuit, whatever was interrupted. A `Pass` says
+ * that the provider was found well without a user's call: while the circuit is open, or probes, that is a probe that passed;
+ * otherwise, and until the time that the provider itself or an operator set, it is nothing.
  *
  * @category commanding
  * @since 0.1.0
@@ -304,6 +310,10 @@ export const command = (circuit: Circuit, order: Command, now: number): void => 
   } else if (order._tag === "Trip") {
     const { openFor = self.rules.tripDuration } = order
     if (!isolated) Move.open(self, now, { rule: "manual", note, ...by }, 0, openFor)
+  } else if (order._tag === "Pass") {
+    if (state._tag === "Open" && now >= state.firm) Move.probe(self, now, state)
+    const next = self.cell.current
+    if (next._tag === "HalfOpen" && next.stage === "Probing") Move.passProbe(self, now, next)
   } else if (order._tag === "Reset" || isolated) {
     if (order._tag === "Reset") {
       self.openings = 0

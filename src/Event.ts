@@ -50,7 +50,7 @@ export type Happening =
   | {
     readonly _tag: "Commanded"
     readonly at: number
-    readonly command: Circuit.Command["_tag"] | "Configure"
+    readonly command: Exclude<Circuit.Command["_tag"], "Pass"> | "Configure"
     readonly mode?: Circuit.Mode | undefined
     readonly note: string | undefined
     readonly by: string | undefined

@@ -70,11 +70,17 @@ export const open = (
   const { _tag, generation } = self.cell.current
   // Opened again by hand while it is open: still the same opening to the backoff.
   self.openings = openings(self, now) + (_tag === "Open" ? 0 : 1)
+  const firm = Math.max(self.hintUntil, now + (exactly ?? atLeast ?? 0))
   const openFor = self.lastOpenFor = exactly ??
     Math.max(atLeast ?? self.rules.openDuration(self.openings), self.hintUntil - now) *
       (1 + self.rules.jitter * (self.random?.() ?? 0))
   const why = because(self, cause)
-  enter(self, now, { _tag: "Open", generation: generation + 1, since: now, until: now + openFor, cause: why }, openFor)
+  enter(
+    self,
+    now,
+    { _tag: "Open", generation: generation + 1, since: now, until: now + openFor, firm, cause: why },
+    openFor
+  )
 }
 
 const failureOf = (at: number, { kind, message }: Outcome.Failure | Outcome.Throttled | Outcome.Trip): LastFailure => ({
@@ -146,7 +152,7 @@ export const afterwards = ({ generation, interrupted }: Isolated, now: number, {
   if (next._tag === "Open") return next
   if (next.stage === "Probing") return { ...next, running: [], passed: 0, failed: 0 }
   const evidence = new Evidence.Evidence(plan, now)
-  return { ...next, evidence, stepSince: now, asked: 0, admitted: 0, succeeded: 0 }
+  return { ...next, evidence, stepSince: now, asked: 0, admitted: 0, succeeded: 0, failed: 0 }
 }
 
 /** @internal The opening is over, and somebody asks. */
@@ -201,20 +207,29 @@ export const passProbe = (self: Mutable, now: number, state: Probing): void => {
     stepSince: now,
     asked: 0,
     admitted: 0,
-    succeeded: 0
+    succeeded: 0,
+    failed: 0
   })
 }
 
-// The next step of the ramp, or the end of it, when this one is done. Tells whether the circuit closed.
+// The next step of the ramp, or the one before, or the end of it, when this one is done. Tells whether the circuit closed.
 const climb = (self: Mutable, now: number, state: Ramping): boolean => {
-  const { every, minimumCalls, shares } = self.rules.ramp!
-  if (now - state.stepSince < every || state.succeeded < minimumCalls) return false
-  if (++state.step === shares.length) {
+  const { every, minimumCalls, shares, tolerance } = self.rules.ramp!
+  // Of the calls that were admitted: failures come home first, and those that run are not failed yet.
+  const isTooMuch = state.failed > tolerance * Math.max(state.admitted, minimumCalls)
+  if (now - state.stepSince < every || (state.succeeded < minimumCalls && !isTooMuch)) return false
+  const { step } = state
+  state.step = isTooMuch ? Math.max(step - 1, 0) : step + 1
+  if (state.step === shares.length) {
     enter(self, now, closed(now, state.generation + 1))
     return true
   }
   state.stepSince = now
-  state.asked = state.admitted = state.succeeded = 0
-  tell(self, now, state)
+  state.asked =
+    state.admitted =
+    state.succeeded =
+    state.failed =
+      0
+  if (state.step !== step) tell(self, now, state)
   return false
 }

@@ -36,6 +36,11 @@ export interface HalfOpenOptions {
  * A step ends when it has lasted `every` and `minimumCalls` (default 1) of its calls succeeded. `shares` rise, each
  * above 0 and below 1.
  *
+ * With a `tolerance` the ramp finds what a provider can take that comes back slowly: a step goes back to the one before, not
+ * on, if in its time more calls failed than that share of those it admitted. Successes of the steps before count then too, so
+ * that long calls do not hold it up. With shares that rise by a tenth and a tolerance of 0.05 a provider is offered at most
+ * 1.16 times what it can take.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -43,6 +48,7 @@ export interface RampOptions {
   readonly shares: ReadonlyArray<number>
   readonly every: Duration.Input
   readonly minimumCalls?: number | undefined
+  readonly tolerance?: number | undefined
 }
 
 /**
@@ -81,7 +87,12 @@ export interface Rules {
   readonly outOf: number
   readonly lease: number
   readonly ramp:
-    | { readonly shares: ReadonlyArray<number>; readonly every: number; readonly minimumCalls: number }
+    | {
+      readonly shares: ReadonlyArray<number>
+      readonly every: number
+      readonly minimumCalls: number
+      readonly tolerance: number
+    }
     | undefined
   readonly jitter: number
   readonly maxRetryAfter: number
@@ -124,7 +135,12 @@ export const rules = (options: Options = {}, where = "Breaker.make"): Rules => {
     successes,
     outOf: outOf ?? successes,
     lease: Setting.toMillis(lease),
-    ramp: ramp && { shares: ramp.shares, every: Setting.toMillis(ramp.every), minimumCalls: ramp.minimumCalls ?? 1 },
+    ramp: ramp && {
+      shares: ramp.shares,
+      every: Setting.toMillis(ramp.every),
+      minimumCalls: ramp.minimumCalls ?? 1,
+      tolerance: ramp.tolerance ?? Infinity
+    },
     jitter,
     maxRetryAfter: Setting.toMillis(maxRetryAfter),
     throttleDuration: Setting.toMillis(throttleDuration),
@@ -163,7 +179,8 @@ const schema: Schema.Codec<unknown, unknown> = /*#__PURE__*/ Schema.Struct({
           shares.every((share, i) => share > (shares[i - 1] ?? 0) && share < 1)
       ),
       every: Setting.duration,
-      minimumCalls: /*#__PURE__*/ maybe(Setting.count)
+      minimumCalls: /*#__PURE__*/ maybe(Setting.count),
+      tolerance: /*#__PURE__*/ maybe(Setting.share)
     })
   ),
   jitter: /*#__PURE__*/ maybe(

@@ -84,6 +84,8 @@ export interface Open {
   readonly generation: number
   readonly since: number
   readonly until: number
+  /** Until when nothing ends it early: the provider, or somebody, said how long it lasts. */
+  readonly firm: number
   readonly cause: Cause
 }
 
@@ -122,6 +124,8 @@ export interface Ramping {
   admitted: number
   /** @internal */
   succeeded: number
+  /** @internal */
+  failed: number
 }
 
 /** @category models @since 0.1.0 */

@@ -476,4 +476,84 @@ describe("Circuit", () => {
       assert.deepStrictEqual([cell.current._tag, cell.current.generation], ["Open", 8])
     })
   })
+
+  describe("a check that passed", () => {
+    it("ends an opening early, as a probe that passed, and no call was risked (rule 22, rule 23)", () => {
+      const { command, fail, later, state, steps } = history({ ...quick, halfOpen: { successes: 2 } })
+
+      fail()
+      later(1)
+      command({ _tag: "Pass" })
+      assert.strictEqual(state(), "HalfOpen")
+      command({ _tag: "Pass" })
+
+      assert.deepStrictEqual(steps().slice(1), [
+        "Open -> HalfOpen (consecutive) at 1",
+        "HalfOpen -> Closed at 1"
+      ])
+    })
+
+    it("begins the ramp where there is one (rule 25)", () => {
+      const { command, fail, read } = history({ ...quick, ramp: { shares: [0.1], every: 1000 } })
+
+      fail()
+      command({ _tag: "Pass" })
+
+      assert.deepStrictEqual([read().state, read().share], ["HalfOpen", 0.1])
+    })
+
+    it("counts beside the users' probes (rule 23)", () => {
+      const { command, fail, later, state, succeed } = history({ ...quick, halfOpen: { successes: 2 } })
+
+      fail()
+      later(1000)
+      succeed(1)
+      assert.strictEqual(state(), "HalfOpen")
+      command({ _tag: "Pass" })
+
+      assert.strictEqual(state(), "Closed")
+    })
+
+    it("ends nothing before the provider's own hint is over, and does so at its end (rule 9)", () => {
+      const { ask, command, later, settle, state } = history(quick)
+
+      settle(ask(), Outcome.failure({ retryAfter: 500 }))
+      later(499)
+      command({ _tag: "Pass" })
+      assert.strictEqual(state(), "Open")
+      later(1)
+      command({ _tag: "Pass" })
+
+      assert.strictEqual(state(), "Closed")
+    })
+
+    it("ends no opening whose length a Trip or an operator set (rule 12, rule 27)", () => {
+      const tripped = history(quick)
+      const manual = history(quick)
+
+      tripped.settle(tripped.ask(), Outcome.trip({ openFor: 5000 }))
+      manual.command({ _tag: "Trip", openFor: 5000 })
+      for (const { command, later, state } of [tripped, manual]) {
+        later(4999)
+        command({ _tag: "Pass" })
+        assert.strictEqual(state(), "Open")
+        later(1)
+        command({ _tag: "Pass" })
+        assert.strictEqual(state(), "Closed")
+      }
+    })
+
+    it("is nothing to a circuit that is closed, ramps or is isolated", () => {
+      const ramping = history({ ...quick, ramp: { shares: [0.1], every: 1000 } })
+      ramping.fail()
+      ramping.command({ _tag: "Pass" })
+      const isolated = history(quick)
+      isolated.command({ _tag: "Isolate" })
+      for (const circuit of [history(quick), ramping, isolated]) {
+        const before = circuit.read()
+        circuit.command({ _tag: "Pass" })
+        assert.deepStrictEqual(circuit.read(), before)
+      }
+    })
+  })
 })

@@ -224,7 +224,8 @@ describe("Circuit laws", () => {
     Release: ["Isolated -> Closed"],
     Reset: ["Closed -> Closed", "Open -> Closed", "HalfOpen -> Closed", "Isolated -> Closed"],
     Trip: ["Closed -> Open", "Open -> Open", "HalfOpen -> Open"],
-    SetMode: []
+    SetMode: [],
+    Pass: ["Open -> HalfOpen", "HalfOpen -> HalfOpen", "HalfOpen -> Closed"]
   }
   eachMoment(
     "only the drawn edges ever occur (rule 2, rule 22, rule 25, rule 26, rule 27)",
@@ -413,12 +414,14 @@ describe("Circuit laws", () => {
     )
   })
 
-  eachHistory("out of the first k asks of a step, floor(k x share) or one more are admitted (rule 26)", () => {
+  eachHistory("out of the first k asks of a step, floor(k x share) or one more are admitted (rule 26)", ({ ramp }) => {
     let asks = 0
     let admitted = 0
     return ({ after, asked, transitions }) => {
       if (transitions.length > 0) asks = admitted = 0
       if (asked === undefined || after.mode === "off" || after.share === undefined) return
+      // The first step may begin anew, and nothing tells of it.
+      if (ramp?.tolerance !== undefined && after.share === ramp.shares[0]) return
       if (refusalOf(asked)?.reason === "Throttled" || after.retryAfter > 0) return
       asks++
       if (isPermit(asked) && asked.answer.generation === after.generation) admitted++
@@ -438,6 +441,7 @@ describe("Circuit laws", () => {
           if (after.successes > before.successes) succeeded++
         }
       }
+      if (settings.ramp?.tolerance !== undefined) return
       for (const { from, share, to } of transitions) {
         const climbs = before.share !== undefined && from === "HalfOpen" && told.do !== "Command" && to !== "Open"
         if (climbs) assert.isAtLeast(succeeded, settings.ramp?.minimumCalls ?? 1)
@@ -449,6 +453,63 @@ describe("Circuit laws", () => {
       }
       if (isPermit(asked)) steps.set(asked.answer, step)
     }
+  })
+
+  it("a tolerant ramp goes back where more failed than it tolerates, and on where not (rule 26)", () => {
+    const anyRamp = fc.record({
+      shares: fc.constantFrom([0.5], [0.25, 0.5, 0.75], [0.1, 0.2, 0.4, 0.8]),
+      every: millis,
+      minimumCalls: fc.integer({ min: 1, max: 3 }),
+      tolerance: fc.constantFrom(0.05, 0.25, 0.4, 1)
+    })
+    const anyStep = fc.oneof(
+      { weight: 6, arbitrary: fc.constant("Ask" as const) },
+      { weight: 4, arbitrary: fc.record({ well: fc.boolean(), back: fc.nat(5) }) },
+      { weight: 3, arbitrary: fc.constantFrom(1, 99, 100, 101, 500) }
+    )
+    always(
+      fc.property(anyRamp, fc.array(anyStep, { maxLength: 150, size: "max" }), (ramp, steps) => {
+        const circuit = Circuit.make(
+          Circuit.rules({ tripPolicy: TripPolicy.never, ramp, halfOpen: { successes: 1 } }),
+          0
+        )
+        Circuit.command(circuit, { _tag: "Trip", openFor: 0 }, 0)
+        Circuit.command(circuit, { _tag: "Pass" }, 0)
+        const running: Array<Circuit.Permit> = []
+        let now = 0
+        let turn = { step: 0, since: 0, admitted: 0, succeeded: 0, failed: 0 }
+        const look = () => {
+          const { admitted, failed, since, step, succeeded } = turn
+          const tooMuch = failed > ramp.tolerance * Math.max(admitted, ramp.minimumCalls)
+          if (now - since < ramp.every || (!tooMuch && succeeded < ramp.minimumCalls)) return
+          turn = { step: tooMuch ? Math.max(step - 1, 0) : step + 1, since: now, admitted: 0, succeeded: 0, failed: 0 }
+        }
+        for (const step of steps) {
+          if (typeof step === "number") now += step
+          else if (step === "Ask") {
+            look()
+            const answer = Circuit.admit(circuit, now)
+            if (answer instanceof Circuit.Permit) {
+              turn.admitted++
+              running.push(answer)
+            }
+          } else {
+            const [call] = running.splice(-1 - step.back, 1)
+            if (call === undefined) continue
+            Circuit.settle(circuit, call, step.well ? Outcome.success : Outcome.failure(), now)
+            if (step.well) turn.succeeded++
+            else turn.failed++
+            look()
+          }
+          if (turn.step === ramp.shares.length) {
+            return assert.strictEqual(Circuit.snapshot(circuit, now).state, "Closed")
+          }
+
+          assert.strictEqual(Circuit.snapshot(circuit, now).share, ramp.shares[turn.step])
+        }
+      }),
+      1
+    )
   })
 
   eachHistory("the counts add up: every ask is admitted, rejected, or would have been (rule 4, rule 28)", () => {
@@ -749,6 +810,7 @@ const naive = (tripsOn: Naive, options: { open: number; successes: number; outOf
   let state = "Closed" as "Closed" | "Open" | "HalfOpen" | "Isolated"
   let since = 0
   let until = 0
+  let firm = 0
   let openings = 0
   let lastOpenFor = 0
   let list: Array<boolean> = []
@@ -774,6 +836,8 @@ const naive = (tripsOn: Naive, options: { open: number; successes: number; outOf
     if (state !== "Open") openings++
     const wanted = own ?? options.open * openings
     lastOpenFor = exactly ? wanted : Math.max(wanted, ...hints.map((hint) => hint - now))
+    // What the provider or an operator said stands; the rest may end early.
+    firm = Math.max(now + (own ?? 0), ...hints)
     enter("Open", now)
     until = now + lastOpenFor
   }
@@ -849,6 +913,12 @@ const naive = (tripsOn: Naive, options: { open: number; successes: number; outOf
         enter("Closed", now)
       }
       if (order._tag === "Trip" && state !== "Isolated") open(now, order.openFor ?? hour, true)
+      if (order._tag === "Pass") {
+        if (state === "Open" && now >= firm) enter("HalfOpen", now)
+        if (state !== "HalfOpen") return
+        probes.push(true)
+        if (probes.filter((passed) => passed).length >= options.successes) enter("Closed", now)
+      }
     },
     read: (now: number) => {
       rowEnds(now)

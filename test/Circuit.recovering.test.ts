@@ -314,6 +314,114 @@ describe("Circuit", () => {
       assert.deepStrictEqual([read().state, read().share], ["HalfOpen", 0.9])
     })
 
+    describe("with a tolerance", () => {
+      const tolerant: Circuit.RampOptions = { shares: [0.25, 0.5], every: 1000, minimumCalls: 2, tolerance: 0.25 }
+      /** On its first step, at 1000, whatever fails. */
+      const tolerating = (ramp: Circuit.RampOptions) => {
+        const circuit = history({ tripPolicy: TripPolicy.never, ramp, halfOpen: { successes: 1 } })
+        circuit.command({ _tag: "Trip", openFor: 1000 })
+        circuit.later(1000)
+        circuit.succeed(1)
+        return circuit
+      }
+      /** On its second step, at 2000, with so many calls under way. */
+      const second = (running: number, ramp = tolerant) => {
+        const circuit = tolerating(ramp)
+        const calls = Array.from({ length: running }, () => {
+          const call = circuit.ask()
+          for (let i = 0; i < 3; i++) circuit.knock()
+          return call
+        })
+        circuit.succeed(1)
+        for (let i = 0; i < 3; i++) circuit.knock()
+        circuit.later(1000)
+        circuit.succeed(1)
+        return { ...circuit, calls }
+      }
+
+      it("goes back one step when more of a step's calls failed than it tolerates (rule 26)", () => {
+        const { ask, knock, later, read, settle, steps } = second(0)
+        assert.strictEqual(read().share, 0.5)
+        // One of four is as many as it tolerates, two are more.
+        const calls = Array.from({ length: 4 }, () => {
+          const call = ask()
+          knock()
+          return call
+        })
+        settle(calls[0]!, failure)
+        settle(calls[1]!, failure)
+        later(999)
+        knock()
+        assert.strictEqual(read().share, 0.5)
+        later(1)
+        knock()
+
+        assert.strictEqual(read().share, 0.25)
+        assert.strictEqual(steps().at(-1), "HalfOpen -> HalfOpen (manual) share 0.25 at 3000")
+      })
+
+      it("goes on where no more failed than that (rule 26)", () => {
+        const { ask, knock, later, settle, state } = second(0)
+        const calls = Array.from({ length: 4 }, () => {
+          const call = ask()
+          knock()
+          return call
+        })
+        settle(calls[0]!, failure)
+        for (const call of calls.slice(1)) settle(call, success)
+        later(1000)
+        knock()
+
+        assert.strictEqual(state(), "Closed")
+      })
+
+      it("takes calls that still run for not failed: failures come home first (rule 15, rule 26)", () => {
+        const { ask, knock, later, read, settle } = second(0)
+        const calls = Array.from({ length: 8 }, () => {
+          const call = ask()
+          knock()
+          return call
+        })
+        settle(calls[0]!, failure)
+        settle(calls[1]!, failure)
+        later(1000)
+        knock()
+
+        assert.strictEqual(read().share, 0.5)
+      })
+
+      it("counts the successes of the steps before, so that long calls do not hold it up (rule 26)", () => {
+        const { calls, knock, later, settle, state } = second(2)
+        settle(calls[0]!, success)
+        settle(calls[1]!, success)
+        later(1000)
+        knock()
+
+        assert.strictEqual(state(), "Closed")
+      })
+
+      it("stays on its first step, and says nothing of it, when that is too much (rule 26)", () => {
+        const { fail, knock, later, read, steps } = tolerating(tolerant)
+        const before = steps().length
+        fail(1)
+        later(1000)
+        knock()
+        later(1000)
+        knock()
+
+        assert.deepStrictEqual([read().share, steps().length], [0.25, before])
+      })
+
+      it("still opens when the trip policy says so (rule 25, rule 26)", () => {
+        const { ask, later, settle, state } = ramping(tolerant)
+        const call = ask()
+        later(10)
+        settle(call, failure)
+
+        assert.strictEqual(state(), "Open")
+      })
+    })
+
     it("goes through every share and closes after the last (rule 26)", () => {
       const { later, read, steps, succeed } = ramping({ shares: [0.1, 0.25, 0.5], every: 2000 })
 

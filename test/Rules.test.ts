@@ -45,7 +45,7 @@ describe("Rules", () => {
         successes: 3,
         outOf: 5,
         lease: 60_000,
-        ramp: { shares: [0.1, 0.5], every: 2000, minimumCalls: 1 },
+        ramp: { shares: [0.1, 0.5], every: 2000, minimumCalls: 1, tolerance: Infinity },
         jitter: 1,
         maxRetryAfter: 3_600_000,
         throttleDuration: 0,

@@ -77,7 +77,8 @@ export const anySettings: fc.Arbitrary<Settings> = fc.record({
     fc.record({
       shares: fc.constantFrom([0.5], [0.1, 0.25, 0.5], [1 / 3, 0.9], [0.07]),
       every: fc.oneof(millis, fc.constant(0)),
-      minimumCalls: fc.integer({ min: 1, max: 3 })
+      minimumCalls: fc.integer({ min: 1, max: 3 }),
+      tolerance: fc.constantFrom(undefined, undefined, 0.05, 0.4)
     }),
     { nil: undefined }
   ),
@@ -113,6 +114,7 @@ export const anyOrder: fc.Arbitrary<Circuit.Command> = fc.oneof(
   fc.constant<Circuit.Command>({ _tag: "Release" }),
   fc.constant<Circuit.Command>({ _tag: "Release" }),
   fc.constant<Circuit.Command>({ _tag: "Reset" }),
+  fc.constant<Circuit.Command>({ _tag: "Pass" }),
   fc.record({ _tag: fc.constant("Trip" as const), openFor: fc.option(millis, { nil: undefined }) })
 )
 

@@ -1,5 +1,6 @@
 import { Config, Context, Effect, Exit, type Layer, Schedule, type Stream } from "effect"
 import { Breaker, BreakerMap, type CircuitRejected, Outcome, TripPolicy, withBreaker } from "effect-breaker"
+import { HealthCheck } from "effect-breaker/control"
 import { same } from "./Assert.ts"
 
 class Answer {
@@ -113,10 +114,25 @@ call.pipe(
 
 // Layers and makers.
 same<ReturnType<typeof Breaker.make>, Effect.Effect<Breaker.Breaker>>()
-same<ReturnType<typeof Breaker.layer>, Layer.Layer<Breaker.Breaker>>()
-same<ReturnType<typeof Breaker.layerConfig>, Layer.Layer<Breaker.Breaker, Config.ConfigError>>()
+const layer = Breaker.layer({ name: "openai" })
+same<typeof layer, Layer.Layer<Breaker.Breaker>>()
+declare const listModels: Effect.Effect<ReadonlyArray<string>, Down, Model>
+const checked = Breaker.layer({ name: "openai", healthCheck: HealthCheck.make(listModels, { every: "10 seconds" }) })
+same<typeof checked, Layer.Layer<Breaker.Breaker, never, Model>>()
+const fromConfig = Breaker.layerConfig({ name: Config.succeed("openai") }, {
+  healthCheck: HealthCheck.make(() => listModels)
+})
+same<typeof fromConfig, Layer.Layer<Breaker.Breaker, Config.ConfigError, Model>>()
+const fromEnvironment = Breaker.layerConfig({ name: Config.succeed("openai") })
+same<typeof fromEnvironment, Layer.Layer<Breaker.Breaker, Config.ConfigError>>()
 same<ReturnType<typeof BreakerMap.make>, Effect.Effect<BreakerMap.BreakerMap>>()
-same<ReturnType<typeof BreakerMap.layer>, Layer.Layer<BreakerMap.BreakerMap>>()
+const mapLayer = BreakerMap.layer()
+same<typeof mapLayer, Layer.Layer<BreakerMap.BreakerMap>>()
+const checkedMap = BreakerMap.layer({
+  idleTimeToLive: "1 day",
+  healthCheck: HealthCheck.make((key) => Effect.as(listModels, key))
+})
+same<typeof checkedMap, Layer.Layer<BreakerMap.BreakerMap, never, Model>>()
 same<typeof breaker.admit, Effect.Effect<Breaker.Permit, CircuitRejected>>()
 same<typeof breaker.state, Effect.Effect<Breaker.State>>()
 same<typeof breaker.snapshot, Effect.Effect<Breaker.Snapshot>>()

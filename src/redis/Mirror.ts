@@ -110,7 +110,7 @@ export const stateAt = (state: State, shift: number, evidence: (since: number) =
   const period = { generation, since, cause }
   switch (state._tag) {
     case "Open":
-      return { _tag: "Open", ...period, until: state.until + shift }
+      return { _tag: "Open", ...period, until: state.until + shift, firm: state.firm + shift }
     case "Isolated": {
       const interrupted = stateAt(state.interrupted, shift, evidence)
       return {

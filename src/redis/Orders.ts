@@ -95,9 +95,7 @@ export const ordered = (
       }),
       Effect.flatMap((isDone) => {
         if (!isDone) return here(given)
-        const { _tag: command, by, note } = order
-        const mode = order._tag === "SetMode" ? order.mode : undefined
-        return Effect.sync(() => host.emit({ _tag: "Commanded", at: host.now(clock), command, mode, note, by }))
+        return Effect.sync(() => host.commanded(order, host.now(clock)))
       })
     )
   })

@@ -168,7 +168,7 @@ const Gathered = Schema.Struct({
 
 const period = { generation: whole, since: moment }
 const Closed = Schema.TaggedStruct("Closed", { ...period, evidence: maybe(Gathered) })
-const Open = Schema.TaggedStruct("Open", { ...period, cause: Cause, until: endless })
+const Open = Schema.TaggedStruct("Open", { ...period, cause: Cause, until: endless, firm: endless })
 const Probing = Schema.TaggedStruct("Probing", {
   ...period,
   cause: Cause,
@@ -184,7 +184,8 @@ const Ramping = Schema.TaggedStruct("Ramping", {
   stepSince: moment,
   asked: whole,
   admitted: whole,
-  succeeded: whole
+  succeeded: whole,
+  failed: whole
 })
 const Isolated = Schema.TaggedStruct("Isolated", {
   ...period,
@@ -239,7 +240,7 @@ const stateData = (state: State): unknown => {
     case "Closed":
       return { _tag, ...same, evidence: gathered(state.evidence) }
     case "Open":
-      return { _tag, ...same, until: state.until }
+      return { _tag, ...same, until: state.until, firm: state.firm }
     case "Isolated": {
       const { interrupted, until } = state
       return { _tag, ...same, until, interrupted: stateData(interrupted) }
@@ -267,7 +268,7 @@ const stateOf = (data: Read<typeof State>, rules: Circuit.Rules, now: number): S
         ? { _tag: data._tag, generation, since }
         : { _tag: data._tag, generation, since, evidence: evidenceOf(data.evidence, rules.plan, now) }
     case "Open":
-      return { ...data, until: data.until ?? Infinity }
+      return { ...data, until: data.until ?? Infinity, firm: data.firm ?? Infinity }
     case "Isolated": {
       const interrupted = stateOf(data.interrupted, rules, now)
       return interrupted === undefined || interrupted._tag === "Isolated"
