@@ -5,8 +5,8 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
 import * as Evidence from "./Evidence.ts"
+import { toMillis } from "./internal/Setting.ts"
 import type * as Outcome from "./Outcome.ts"
 import type { Rules } from "./Rules.ts"
 import type { Cause, Circuit, Isolated, LastFailure, Mutable, Open, Probing, Ramping, State } from "./State.ts"
@@ -94,7 +94,7 @@ export const noteFailure = (self: Mutable, now: number, outcome: Outcome.Failure
   self.counts.failures++
   self.lastFailure = failureOf(now, outcome)
   if (outcome._tag === "Failure" && outcome.retryAfter !== undefined) {
-    const hint = Math.min(Duration.toMillis(outcome.retryAfter), self.rules.maxRetryAfter)
+    const hint = Math.min(toMillis(outcome.retryAfter), self.rules.maxRetryAfter)
     self.hintUntil = Math.max(self.hintUntil, now + hint)
   }
 }
@@ -109,9 +109,9 @@ export const abstain = (
   if (outcome._tag === "Ignored") counts.ignored++
   else if (outcome._tag === "Trip") {
     noteFailure(self, now, outcome)
-    open(self, now, { rule: "trip" }, outcome.openFor ? Duration.toMillis(outcome.openFor) : rules.tripDuration)
+    open(self, now, { rule: "trip" }, outcome.openFor ? toMillis(outcome.openFor) : rules.tripDuration)
   } else {
-    const value = outcome.retryAfter ? Duration.toMillis(outcome.retryAfter) : rules.throttleDuration
+    const value = outcome.retryAfter ? toMillis(outcome.retryAfter) : rules.throttleDuration
     counts.throttled++
     if (now >= self.gateUntil) self.gateSince = now
     if (now + value <= self.gateUntil) return
@@ -151,9 +151,11 @@ export const afterwards = ({ generation, interrupted }: Isolated, now: number, {
   if (next._tag === "Closed") return closed(now, next.generation)
   if (next._tag === "Open") return next
   if (next.stage === "Probing") return { ...next, running: [], passed: 0, failed: 0 }
-  const evidence = new Evidence.Evidence(plan, now)
-  return { ...next, evidence, stepSince: now, asked: 0, admitted: 0, succeeded: 0, failed: 0 }
+  return { ...next, ...stepOf(now), evidence: new Evidence.Evidence(plan, now) }
 }
+
+// What a step of the ramp begins with.
+const stepOf = (now: number) => ({ stepSince: now, asked: 0, admitted: 0, succeeded: 0, failed: 0 })
 
 /** @internal The opening is over, and somebody asks. */
 export const probe = (self: Mutable, now: number, { cause, generation }: Open): void =>
@@ -204,11 +206,7 @@ export const passProbe = (self: Mutable, now: number, state: Probing): void => {
     cause: state.cause,
     evidence: new Evidence.Evidence(plan, now),
     step: 0,
-    stepSince: now,
-    asked: 0,
-    admitted: 0,
-    succeeded: 0,
-    failed: 0
+    ...stepOf(now)
   })
 }
 
@@ -224,12 +222,7 @@ const climb = (self: Mutable, now: number, state: Ramping): boolean => {
     enter(self, now, closed(now, state.generation + 1))
     return true
   }
-  state.stepSince = now
-  state.asked =
-    state.admitted =
-    state.succeeded =
-    state.failed =
-      0
+  Object.assign(state, stepOf(now))
   if (state.step !== step) tell(self, now, state)
   return false
 }
