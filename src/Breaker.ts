@@ -238,7 +238,7 @@ export const make = (options: Options): Effect.Effect<Breaker> => {
  * @category layers
  * @since 0.1.0
  */
-export const layer = <R = never>(options: Options & Beside<R>): Layer.Layer<Breaker, never, R> =>
+export const layer = <R = never>(options: Options & Beside<R>): Layer.Layer<Breaker, never, Exclude<R, Scope.Scope>> =>
   Layer.effect(Breaker, /*#__PURE__*/ whileInUse(make(options), options))
 
 /**
@@ -275,7 +275,7 @@ export const layer = <R = never>(options: Options & Beside<R>): Layer.Layer<Brea
 export const layerConfig = <R = never>(
   options: Config.Wrap<Options>,
   beside?: Beside<R>
-): Layer.Layer<Breaker, Config.ConfigError, R> =>
+): Layer.Layer<Breaker, Config.ConfigError, Exclude<R, Scope.Scope>> =>
   Layer.effect(Breaker, whileInUse(Effect.flatMap(Config.unwrap(options), make), beside))
 
 /**

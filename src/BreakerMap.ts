@@ -12,6 +12,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as Breaker from "./Breaker.ts"
 import type * as Circuit from "./Circuit.ts"
@@ -151,7 +152,7 @@ export const make = (options: Options | ((key: string) => Policy) = {}): Effect.
  */
 export const layer = <R = never>(
   options?: (Options & Breaker.Beside<R>) | ((key: string) => Policy)
-): Layer.Layer<BreakerMap, never, R> =>
+): Layer.Layer<BreakerMap, never, Exclude<R, Scope.Scope>> =>
   Layer.effect(BreakerMap, /*#__PURE__*/ Breaker.whileInUse(make(options), options as Breaker.Beside<R>))
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -116,6 +116,8 @@ call.pipe(
 same<ReturnType<typeof Breaker.make>, Effect.Effect<Breaker.Breaker>>()
 const layer = Breaker.layer({ name: "openai" })
 same<typeof layer, Layer.Layer<Breaker.Breaker>>()
+const trivial = Breaker.layer({ name: "openai", healthCheck: HealthCheck.make(Effect.void) })
+same<typeof trivial, Layer.Layer<Breaker.Breaker>>()
 declare const listModels: Effect.Effect<ReadonlyArray<string>, Down, Model>
 const checked = Breaker.layer({ name: "openai", healthCheck: HealthCheck.make(listModels, { every: "10 seconds" }) })
 same<typeof checked, Layer.Layer<Breaker.Breaker, never, Model>>()
