@@ -205,6 +205,10 @@ export const answer = (circuit: Circuit, permit: Permit, now: number): void => {
   if (permit.settled || permit.answeredAt !== undefined || permit.generation !== state.generation) return
   permit.answeredAt = now
   state.evidence?.answer(permit)
+  if (state._tag !== "HalfOpen" || state.stage !== "Ramping" || permit.step !== state.step) return
+  if (circuit.rules.ramp!.tolerance === Infinity) return
+  permit.step = -1
+  state.succeeded++
 }
 
 /**
@@ -217,7 +221,7 @@ export const settle = (circuit: Circuit, permit: Permit, outcome: Outcome.Outcom
   const self = circuit as Mutable
   if (permit.settled) return
   permit.settled = true
-  const { cell: { current: state }, counts, mode, rules, rules: { lease, plan: { slowAfter } } } = self
+  const { cell: { current: state }, counts, mode, rules: { lease, plan: { slowAfter } } } = self
   counts.inFlight--
   // Before there was a meter, nobody may have read the time.
   self.meter?.settled(outcome, permit.startedAt > 0 ? now - permit.startedAt : undefined)
@@ -236,8 +240,8 @@ export const settle = (circuit: Circuit, permit: Permit, outcome: Outcome.Outcom
   if (failed) Move.noteFailure(self, now, outcome)
   else if (outcome._tag === "Success") counts.successes++
   else return Move.abstain(self, outcome, now)
+  const slow = slowAfter < Infinity && (outcome.slow ?? (permit.answeredAt ?? now) - permit.startedAt > slowAfter)
   if (probing !== undefined) {
-    const slow = slowAfter < Infinity && (outcome.slow ?? (permit.answeredAt ?? now) - permit.startedAt > slowAfter)
     if (slow) counts.slow++
     const why = outcome.slow ? "was slow" : `took over ${slowAfter} ms`
     if (failed || slow) Move.failProbe(self, now, probing, failed ? undefined : why)
@@ -247,8 +251,8 @@ export const settle = (circuit: Circuit, permit: Permit, outcome: Outcome.Outcom
   const verdict = state.evidence!.settle(permit, failed, now, outcome.slow)
   if (verdict !== undefined) return Move.judge(self, now, verdict)
   if (half?.stage === "Ramping") {
-    if (failed) half.failed++
-    else if (permit.step === half.step || rules.ramp!.tolerance < Infinity) half.succeeded++
+    if (failed || slow) half.failed++
+    if (!failed && permit.step === half.step) half.succeeded++
   }
   if (half !== undefined || state.evidence!.hangs(now)) Move.catchUp(self, now)
 }

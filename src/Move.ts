@@ -155,7 +155,7 @@ export const afterwards = ({ generation, interrupted }: Isolated, now: number, {
 }
 
 // What a step of the ramp begins with.
-const stepOf = (now: number) => ({ stepSince: now, asked: 0, admitted: 0, succeeded: 0, failed: 0 })
+const stepOf = (now: number, admitted = 0) => ({ stepSince: now, asked: 0, admitted, succeeded: 0, failed: 0 })
 
 /** @internal The opening is over, and somebody asks. */
 export const probe = (self: Mutable, now: number, { cause, generation }: Open): void =>
@@ -206,23 +206,31 @@ export const passProbe = (self: Mutable, now: number, state: Probing): void => {
     cause: state.cause,
     evidence: new Evidence.Evidence(plan, now),
     step: 0,
-    ...stepOf(now)
+    ...stepOf(now),
+    backs: 0,
+    base: 0
   })
 }
 
 // The next step of the ramp, or the one before, or the end of it, when this one is done. Tells whether the circuit closed.
 const climb = (self: Mutable, now: number, state: Ramping): boolean => {
   const { every, minimumCalls, shares, tolerance } = self.rules.ramp!
-  // Of the calls that were admitted: failures come home first, and those that run are not failed yet.
-  const isTooMuch = state.failed > tolerance * Math.max(state.admitted, minimumCalls)
-  if (now - state.stepSince < every || (state.succeeded < minimumCalls && !isTooMuch)) return false
   const { step } = state
-  state.step = isTooMuch ? Math.max(step - 1, 0) : step + 1
+  // Of the calls that were admitted: failures come home first, and those that run are not failed yet.
+  const calls = Math.max(state.admitted, minimumCalls)
+  const isTooMuch = step > 0 && state.failed > (tolerance + state.base) * calls
+  const lasts = isTooMuch ? every : every * (1 + Math.min(state.backs, 4))
+  if (now - state.stepSince < lasts || (state.succeeded < minimumCalls && !isTooMuch)) return false
+  if (step === 0) state.base = state.failed / calls
+  if (isTooMuch) state.backs++
+  state.step += isTooMuch ? -1 : 1
   if (state.step === shares.length) {
     enter(self, now, closed(now, state.generation + 1))
     return true
   }
-  Object.assign(state, stepOf(now))
-  if (state.step !== step) tell(self, now, state)
+  // Many short steps that let each its first call through would let in more than their shares.
+  const ahead = tolerance < Infinity ? Math.max(state.admitted - state.asked * shares[step]!, 0) : 0
+  Object.assign(state, stepOf(now, ahead))
+  tell(self, now, state)
   return false
 }

@@ -37,9 +37,10 @@ export interface HalfOpenOptions {
  * above 0 and below 1.
  *
  * With a `tolerance` the ramp finds what a provider can take that comes back slowly: a step goes back to the one before, not
- * on, if in its time more calls failed than that share of those it admitted. Successes of the steps before count then too, so
- * that long calls do not hold it up. With shares that rise by a tenth and a tolerance of 0.05 a provider is offered at most
- * 1.16 times what it can take.
+ * on, if in its time more calls failed, or were slow, than that share of those it admitted. The first step does not go back:
+ * what fails there fails however few calls there are, and the steps after it tolerate as much more. Each time that it went
+ * back, a step lasts one `every` longer before it goes on, up to five. A call counts as succeeded from its first sign of life
+ * on, so that long answers do not hold it up.
  *
  * @category models
  * @since 0.1.0

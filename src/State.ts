@@ -126,6 +126,10 @@ export interface Ramping {
   succeeded: number
   /** @internal */
   failed: number
+  /** @internal How often it went back, and the share of calls that fail however few there are. */
+  backs: number
+  /** @internal */
+  base: number
 }
 
 /** @category models @since 0.1.0 */

@@ -414,14 +414,12 @@ describe("Circuit laws", () => {
     )
   })
 
-  eachHistory("out of the first k asks of a step, floor(k x share) or one more are admitted (rule 26)", ({ ramp }) => {
+  eachHistory("out of the first k asks of a step, floor(k x share) or one more are admitted (rule 26)", () => {
     let asks = 0
     let admitted = 0
     return ({ after, asked, transitions }) => {
       if (transitions.length > 0) asks = admitted = 0
       if (asked === undefined || after.mode === "off" || after.share === undefined) return
-      // The first step may begin anew, and nothing tells of it.
-      if (ramp?.tolerance !== undefined && after.share === ramp.shares[0]) return
       if (refusalOf(asked)?.reason === "Throttled" || after.retryAfter > 0) return
       asks++
       if (isPermit(asked) && asked.answer.generation === after.generation) admitted++
@@ -478,27 +476,40 @@ describe("Circuit laws", () => {
         const running: Array<Circuit.Permit> = []
         let now = 0
         let turn = { step: 0, since: 0, admitted: 0, succeeded: 0, failed: 0 }
+        let asked = 0
+        let backs = 0
+        let base = 0
+        const stepOf = new Map<Circuit.Permit, number>()
         const look = () => {
           const { admitted, failed, since, step, succeeded } = turn
-          const tooMuch = failed > ramp.tolerance * Math.max(admitted, ramp.minimumCalls)
-          if (now - since < ramp.every || (!tooMuch && succeeded < ramp.minimumCalls)) return
-          turn = { step: tooMuch ? Math.max(step - 1, 0) : step + 1, since: now, admitted: 0, succeeded: 0, failed: 0 }
+          const calls = Math.max(admitted, ramp.minimumCalls)
+          const tooMuch = step > 0 && failed > (ramp.tolerance + base) * calls
+          if (now - since < ramp.every * (tooMuch ? 1 : 1 + Math.min(backs, 4))) return
+          if (!tooMuch && succeeded < ramp.minimumCalls) return
+          if (step === 0) base = failed / calls
+          if (tooMuch) backs++
+          // What this step let in beyond its share the next has had already.
+          const ahead = Math.max(admitted - asked * ramp.shares[step]!, 0)
+          turn = { step: step + (tooMuch ? -1 : 1), since: now, admitted: ahead, succeeded: 0, failed: 0 }
+          asked = 0
         }
         for (const step of steps) {
           if (typeof step === "number") now += step
           else if (step === "Ask") {
             look()
+            asked++
             const answer = Circuit.admit(circuit, now)
             if (answer instanceof Circuit.Permit) {
               turn.admitted++
               running.push(answer)
+              stepOf.set(answer, turn.step)
             }
           } else {
             const [call] = running.splice(-1 - step.back, 1)
             if (call === undefined) continue
             Circuit.settle(circuit, call, step.well ? Outcome.success : Outcome.failure(), now)
-            if (step.well) turn.succeeded++
-            else turn.failed++
+            if (!step.well) turn.failed++
+            else if (stepOf.get(call) === turn.step) turn.succeeded++
             look()
           }
           if (turn.step === ramp.shares.length) {

@@ -315,105 +315,150 @@ describe("Circuit", () => {
     })
 
     describe("with a tolerance", () => {
-      const tolerant: Circuit.RampOptions = { shares: [0.25, 0.5], every: 1000, minimumCalls: 2, tolerance: 0.25 }
+      const tolerant: Circuit.RampOptions = { shares: [0.25, 0.5, 0.75], every: 1000, minimumCalls: 2, tolerance: 0.25 }
+      const [quarter, half, most] = tolerant.shares
       /** On its first step, at 1000, whatever fails. */
-      const tolerating = (ramp: Circuit.RampOptions) => {
-        const circuit = history({ tripPolicy: TripPolicy.never, ramp, halfOpen: { successes: 1 } })
+      const tolerating = (
+        ramp: Circuit.RampOptions = tolerant,
+        tripPolicy: TripPolicy.TripPolicy = TripPolicy.never
+      ) => {
+        const circuit = history({ tripPolicy, ramp, halfOpen: { successes: 1 } })
         circuit.command({ _tag: "Trip", openFor: 1000 })
         circuit.later(1000)
         circuit.succeed(1)
-        return circuit
-      }
-      /** On its second step, at 2000, with so many calls under way. */
-      const second = (running: number, ramp = tolerant) => {
-        const circuit = tolerating(ramp)
-        const calls = Array.from({ length: running }, () => {
-          const call = circuit.ask()
-          for (let i = 0; i < 3; i++) circuit.knock()
-          return call
-        })
-        circuit.succeed(1)
-        for (let i = 0; i < 3; i++) circuit.knock()
-        circuit.later(1000)
-        circuit.succeed(1)
-        return { ...circuit, calls }
+        /** So many calls, with those between them that are refused. */
+        const calls = (count: number): ReadonlyArray<Circuit.Permit> =>
+          Array.from({ length: count }, () => {
+            for (;;) {
+              const call = circuit.askOrNot()
+              if (call !== undefined) return call
+            }
+          })
+        const settleAll = (all: ReadonlyArray<Circuit.Permit>, failing: number, millis: number): void =>
+          all.forEach((call, i) => {
+            if (i === all.length - 1) circuit.later(millis)
+            circuit.settle(call, i < failing ? failure : success)
+          })
+        return {
+          ...circuit,
+          calls,
+          /** Of so many calls some fail, and the last comes home when so long has passed. */
+          step: (failing: number, succeeding: number, millis = 1000): void =>
+            settleAll(calls(failing + succeeding), failing, millis)
+        }
       }
 
-      it("goes back one step when more of a step's calls failed than it tolerates (rule 26)", () => {
-        const { ask, knock, later, read, settle, steps } = second(0)
-        assert.strictEqual(read().share, 0.5)
-        // One of four is as many as it tolerates, two are more.
-        const calls = Array.from({ length: 4 }, () => {
-          const call = ask()
-          knock()
-          return call
-        })
-        settle(calls[0]!, failure)
-        settle(calls[1]!, failure)
-        later(999)
-        knock()
-        assert.strictEqual(read().share, 0.5)
-        later(1)
-        knock()
+      it("goes back one step where more of its calls failed than it tolerates (rule 26)", () => {
+        const { read, step, steps } = tolerating()
+        step(0, 2)
+        assert.strictEqual(read().share, half)
+        step(2, 2)
 
-        assert.strictEqual(read().share, 0.25)
+        assert.strictEqual(read().share, quarter)
         assert.strictEqual(steps().at(-1), "HalfOpen -> HalfOpen (manual) share 0.25 at 3000")
       })
 
       it("goes on where no more failed than that (rule 26)", () => {
-        const { ask, knock, later, settle, state } = second(0)
-        const calls = Array.from({ length: 4 }, () => {
-          const call = ask()
-          knock()
-          return call
-        })
-        settle(calls[0]!, failure)
-        for (const call of calls.slice(1)) settle(call, success)
-        later(1000)
-        knock()
+        const { read, step } = tolerating()
+        step(0, 2)
+        step(1, 3)
 
-        assert.strictEqual(state(), "Closed")
+        assert.strictEqual(read().share, most)
+      })
+
+      it("waits for the end of a step before it goes back (rule 26)", () => {
+        const { read, step } = tolerating()
+        step(0, 2)
+        step(4, 0, 999)
+        assert.strictEqual(read().share, half)
+        step(1, 0, 1)
+
+        assert.strictEqual(read().share, quarter)
       })
 
       it("takes calls that still run for not failed: failures come home first (rule 15, rule 26)", () => {
-        const { ask, knock, later, read, settle } = second(0)
-        const calls = Array.from({ length: 8 }, () => {
-          const call = ask()
-          knock()
-          return call
-        })
-        settle(calls[0]!, failure)
-        settle(calls[1]!, failure)
-        later(1000)
-        knock()
+        const { calls, read, step } = tolerating()
+        step(0, 2)
+        calls(6)
+        step(2, 2)
 
-        assert.strictEqual(read().share, 0.5)
+        assert.strictEqual(read().share, most)
       })
 
-      it("counts the successes of the steps before, so that long calls do not hold it up (rule 26)", () => {
-        const { calls, knock, later, settle, state } = second(2)
-        settle(calls[0]!, success)
-        settle(calls[1]!, success)
+      it("holds a slow call against the step, as a failed one (rule 16, rule 26)", () => {
+        const window = CallWindow.lastCalls(100)
+        const slow = TripPolicy.slowRate({ slowAfter: 100, threshold: 1, minimumCalls: 100, window })
+        const { calls, later, read, settle, step } = tolerating(tolerant, slow)
+        step(0, 2, 100)
+        later(900)
+        step(0, 1, 0)
+        assert.strictEqual(read().share, half)
+        const two = calls(2)
         later(1000)
-        knock()
+        for (const call of two) settle(call, success)
 
-        assert.strictEqual(state(), "Closed")
+        assert.strictEqual(read().share, quarter)
       })
 
-      it("stays on its first step, and says nothing of it, when that is too much (rule 26)", () => {
-        const { fail, knock, later, read, steps } = tolerating(tolerant)
-        const before = steps().length
-        fail(1)
+      it("counts a call from its first sign of life on, once (rule 26)", () => {
+        const { answer, calls, later, read, settle } = tolerating()
+        const [one, two] = calls(2)
+        answer(one!)
         later(1000)
-        knock()
-        later(1000)
-        knock()
+        settle(one!, success)
+        assert.strictEqual(read().share, quarter)
+        settle(two!, success)
 
-        assert.deepStrictEqual([read().share, steps().length], [0.25, before])
+        assert.strictEqual(read().share, half)
+      })
+
+      it("does not go back from its first step: what fails there fails however few there are (rule 26)", () => {
+        const { read, step } = tolerating()
+        step(2, 2)
+        assert.strictEqual(read().share, half)
+        // Half of them failed anyway: now three of four are as many as it tolerates.
+        step(3, 1)
+        assert.strictEqual(read().share, half)
+        step(0, 1, 0)
+        assert.strictEqual(read().share, most)
+        step(5, 0)
+
+        assert.strictEqual(read().share, half)
+      })
+
+      it("lasts one every longer before it goes on, for each time that it went back, up to five (rule 26)", () => {
+        const { read, step } = tolerating()
+        step(0, 2)
+        for (const lasts of [2000, 3000, 4000, 5000, 5000]) {
+          step(2, 0)
+          assert.strictEqual(read().share, quarter)
+          step(0, 2, lasts - 1)
+          assert.strictEqual(read().share, quarter)
+          step(0, 1, 1)
+          assert.strictEqual(read().share, half)
+        }
+      })
+
+      it("lets in no more than its share, however short the steps are (rule 26)", () => {
+        const shares = Array.from({ length: 50 }, (_, i) => 0.01 + 0.001 * i)
+        const { askOrNot, later, settle } = tolerating({ shares, every: 1, tolerance: 0.5 })
+        let admitted = 0
+        let owed = 0
+        for (let i = 0; i < 300; i++) {
+          const call = askOrNot()
+          owed += 0.06
+          if (call === undefined) continue
+          admitted++
+          later(1)
+          settle(call, success)
+        }
+
+        assert.isAbove(admitted, 1)
+        assert.isAtMost(admitted, Math.ceil(owed))
       })
 
       it("still opens when the trip policy says so (rule 25, rule 26)", () => {
-        const { ask, later, settle, state } = ramping(tolerant)
+        const { ask, later, settle, state } = tolerating(tolerant, TripPolicy.consecutive(1))
         const call = ask()
         later(10)
         settle(call, failure)

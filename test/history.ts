@@ -64,6 +64,11 @@ export const history = (options: Circuit.Options = {}, make: MakeOptions = {}) =
       now = time
     },
     ask,
+    /** Asks, and gets nothing where it is refused. */
+    askOrNot: (): Circuit.Permit | undefined => {
+      const answer = Circuit.admit(circuit, now)
+      return answer instanceof Circuit.Refusal ? undefined : answer
+    },
     asks: (count: number) => Array.from({ length: count }, ask),
     /** Asks, and tells only what came of it. */
     knock: (): "admitted" | Refused => {
@@ -78,6 +83,8 @@ export const history = (options: Circuit.Options = {}, make: MakeOptions = {}) =
       if (answer instanceof Circuit.Refusal) return answer
       throw new Error(`admitted at ${now}`)
     },
+    /** A call gives its first sign of life. */
+    answer: (permit: Circuit.Permit): void => Circuit.answer(circuit, permit, now),
     settle,
     call,
     succeed: (count = 1, took = 0): void => times(count, () => call(Outcome.success, took)),

@@ -183,9 +183,11 @@ const Ramping = Schema.TaggedStruct("Ramping", {
   step: whole,
   stepSince: moment,
   asked: whole,
-  admitted: whole,
+  admitted: finite,
   succeeded: whole,
-  failed: whole
+  failed: whole,
+  backs: whole,
+  base: finite
 })
 const Isolated = Schema.TaggedStruct("Isolated", {
   ...period,
