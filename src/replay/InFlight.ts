@@ -13,13 +13,12 @@ export class Running {
   readonly place: Place
   /** Of each policy: its permit, unless it refused. */
   readonly permits: Array<Permit | undefined>
-  /** Of each policy, whether it was a probe. */
-  probes: number
+  /** The policies for which it is a probe. */
+  probes = noProbes
   constructor(record: CallRecord.CallRecord, place: Place, permits: Array<Permit | undefined>) {
     this.record = record
     this.place = place
     this.permits = permits
-    this.probes = 0
   }
 }
 
@@ -82,5 +81,7 @@ export class InFlight {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+const noProbes: ReadonlyArray<number> = []
 
 const before = (a: Due, b: Due): boolean => a.at < b.at || (a.at === b.at && a.turn < b.turn)

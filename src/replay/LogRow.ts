@@ -165,7 +165,9 @@ export class Reader {
       ? error
       : error === undefined || isFalse(error)
       ? undefined
-      : typeof error === "string" ? error : JSON.stringify(error)
+      : typeof error === "string"
+      ? error
+      : JSON.stringify(error)
     if (typeof said === "object" || retryAfter !== undefined) {
       const pause = LogTime.duration(retryAfter, "seconds")
       return CallRecord.outcomeOf({ status, error: said, retryAfter: Number.isNaN(pause) ? undefined : pause })
