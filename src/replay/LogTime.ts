@@ -70,7 +70,8 @@ const latest = 8.64e15
 // Of the numbers that count from the epoch, seconds reach the year 5138 before milliseconds reach 1973, and so on.
 const ofNumber = (value: number, unit: Unit | undefined): number => {
   const of = unit ?? (value < 1e11 ? "seconds" : value < 1e14 ? "millis" : value < 1e17 ? "micros" : "nanos")
-  const millis = value / perMilli[of]
+  // A number of nanoseconds has no more places than that.
+  const millis = of === "nanos" ? Math.round(value / 1000) / 1000 : value / perMilli[of]
   return millis >= 0 && millis <= latest ? millis : NaN
 }
 
