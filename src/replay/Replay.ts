@@ -158,7 +158,7 @@ export const log = <E = never, R = never>(
  * const { policies } = await Effect.runPromise(program)
  *
  * console.log(policies.map(({ lost, policy, saved }) => `${policy}: ${saved.calls} saved, ${lost.calls} lost`))
- * // => ["5 seconds: 23 saved, 2 lost", "20 seconds: 26 saved, 13 lost"]
+ * // => ["5 seconds: 24 saved, 1 lost", "20 seconds: 27 saved, 13 lost"]
  * ```
  *
  * @category replaying

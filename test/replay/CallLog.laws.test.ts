@@ -3,6 +3,8 @@
  *
  * `FC_SEED` replays a seed that a failure printed; `FC_RUNS` sets how many logs are tried.
  */
+// Most assertions are in the properties.
+/* oxlint-disable vitest/expect-expect */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
@@ -210,10 +212,10 @@ describe("whatever the bytes, a reading never throws", () => {
         const other = reading(["{\"é\":1,\"at\":1}", ...lines].join("\n"), { copies: "keep", format: "json-lines" })
         assert.deepStrictEqual(other.records.map(told), plain.records.map(told))
         assert.deepStrictEqual(
-          plain.reading.skips.map(({ count, reason }) => [reason, count]).toSorted(),
+          plain.reading.skips.map(({ count, reason }) => `${reason} ${count}`).toSorted(),
           other.reading.skips.flatMap(({ count, reason, lines }) => {
             const own = lines[0] === 1 ? count - 1 : count
-            return own === 0 ? [] : [[reason, own]]
+            return own === 0 ? [] : [`${reason} ${own}`]
           }).toSorted()
         )
       }),
