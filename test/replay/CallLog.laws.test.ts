@@ -184,6 +184,24 @@ describe("whatever the bytes, a reading never throws", () => {
     )
   })
 
+  it("of lines that are as deep as they are long", () => {
+    const deep = (what: string, end: string) => what.repeat(100_000) + end.repeat(100_000)
+    const lines = [
+      deep("[", "]"),
+      deep("{\"error\":", "}"),
+      ...["outcome", "error", "status", "at", "usage", "circuit"].map((name) =>
+        `{"at":${noon},"took":1,"status":500,"${name}":${deep("[", "]")}}`
+      ),
+      `{"at":${noon},"took":1,"outcome":${deep("{\"a\":", "}").replace(":}", ":1}")}}`
+    ]
+    for (const line of lines) {
+      for (const format of formats) {
+        survives(encode(line), 65_536, { format, longestLine: 1 << 20 })
+        survives(encode(`[${line}`), 65_536, { format, longestLine: 1 << 20 })
+      }
+    }
+  })
+
   it("of a plain line, and is the same as that of JSON.parse", () => {
     const anyValue = fc.oneof(
       fc.constantFrom("at", "took", "x"),
