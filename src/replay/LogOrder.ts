@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import type * as CallRecord from "./CallRecord.ts"
+import { Queue } from "./LogQueue.ts"
 
 /** Why a record was left out here. */
 export type Why = "late" | "far" | "future" | "duplicate"
@@ -36,8 +37,7 @@ export class Order {
   private readonly bounds: Bounds
   private readonly sink: Sink
   // Those that came in order, and the rest: of a log that is in order nothing has to be sorted.
-  private run: Array<CallRecord.Call> = []
-  private runFrom = 0
+  private readonly run = new Queue()
   private readonly rest: Array<CallRecord.Call> = []
   private latest = -Infinity
   private given = -Infinity
@@ -55,7 +55,7 @@ export class Order {
   }
 
   private get waiting(): number {
-    return this.run.length - this.runFrom + this.rest.length
+    return this.run.length + this.rest.length
   }
 
   add(record: CallRecord.Call): void {
@@ -99,30 +99,28 @@ export class Order {
     const { at, took } = record
     if (at < this.given) return this.sink.leftOut(record, "late")
     if (took > this.longest) this.longest = took
-    const last = this.run.length > this.runFrom ? this.run[this.run.length - 1]!.at : -Infinity
-    if (at >= last) this.run.push(record)
+    if (at >= this.run.lastAt) this.run.add(record)
     else up(this.rest, record)
     if (at > this.latest) this.latest = at
     this.release(this.latest - this.bounds.within - Math.min(this.longest, longestWait))
-    while (this.waiting > this.bounds.most) this.release(this.next()!.at)
+    while (this.waiting > this.bounds.most) this.release(this.nextAt())
   }
 
   private release(until: number): void {
-    for (let next = this.next(); next !== undefined && next.at <= until; next = this.next()) {
-      if (next === this.rest[0]) down(this.rest)
-      else this.runFrom++
-      this.give(next)
-    }
-    if (this.runFrom > 1024 && this.runFrom > this.run.length / 2) {
-      this.run = this.run.slice(this.runFrom)
-      this.runFrom = 0
+    const { rest, run } = this
+    for (let next = this.nextAt(); next <= until && next < Infinity; next = this.nextAt()) {
+      const straggler = rest[0]
+      const isFirst = straggler !== undefined &&
+        (straggler.at < run.firstAt || (straggler.at === run.firstAt && straggler.line < run.firstLine))
+      if (isFirst) down(rest)
+      this.give(isFirst ? straggler : run.take())
     }
   }
 
-  private next(): CallRecord.Call | undefined {
-    const [straggler, ordered] = [this.rest[0], this.run[this.runFrom]]
-    if (straggler === undefined || ordered === undefined) return straggler ?? ordered
-    return before(straggler, ordered) ? straggler : ordered
+  private nextAt(): number {
+    const { firstAt } = this.run
+    const straggler = this.rest[0]
+    return straggler !== undefined && straggler.at < firstAt ? straggler.at : firstAt
   }
 
   private give(record: CallRecord.Call): void {
