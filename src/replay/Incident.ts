@@ -39,7 +39,7 @@ export interface Incident {
  *
  * **Details**
  *
- * - `calls`: how many calls it takes to tell (default 10).
+ * - `calls`: how many calls it takes to tell (default 10, at most 10 000).
  * - `share`: how many of them failed, at least, when it begins (default 0.5).
  * - `healthy`: how many of them failed, at most, when it is over (default 0.1; below `share`).
  * - `within`: how old the oldest of them may be (default 10 minutes).
@@ -236,7 +236,12 @@ class Watch {
 const maybe = Schema.optional
 
 const schema: Schema.Codec<unknown, unknown> = /*#__PURE__*/ Schema.Struct({
-  calls: /*#__PURE__*/ maybe(Setting.count),
+  calls: /*#__PURE__*/ maybe(
+    /*#__PURE__*/ Setting.setting(
+      "a whole number from 1 to 10000",
+      (value) => Number.isSafeInteger(value) && value >= 1 && value <= 10_000
+    )
+  ),
   share: /*#__PURE__*/ maybe(Setting.share),
   healthy: /*#__PURE__*/ maybe(
     /*#__PURE__*/ Setting.setting(

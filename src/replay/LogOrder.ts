@@ -135,7 +135,7 @@ export class Order {
         return this.sink.leftOut(record, "duplicate")
       }
       if (this.marks.length < 8) this.marks.push(id)
-      else (this.many ??= new Set(this.marks)).add(id)
+      else if ((this.many ??= new Set(this.marks)).size < mostMarks) this.many.add(id)
     }
     this.sink.record(record)
   }
@@ -145,6 +145,9 @@ export class Order {
 
 /** So many that are far from what came before are no mistake. */
 const BELIEVED = 8
+
+/** Beyond so many of the same time, copies are no longer known. */
+const mostMarks = 1_000_000
 
 /** A call that hangs for days must not make all others wait as long. */
 const longestWait = 3_600_000

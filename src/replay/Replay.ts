@@ -23,6 +23,7 @@ import { InFlight, Running } from "./InFlight.ts"
 import * as Policy from "./Policy.ts"
 import { limitsOf, type PolicyResult, resultOf } from "./ReplayResult.ts"
 import { Place, Run } from "./Runs.ts"
+import * as Timeline from "./Timeline.ts"
 
 export type { IncidentResult, PolicyResult } from "./ReplayResult.ts"
 export type { Opening, RefusedCalls, Sum } from "./Runs.ts"
@@ -381,7 +382,8 @@ const moments = (incident: unknown): boolean => {
 const check = (options: Options): void => {
   const where = "Replay"
   Setting.enforce(where, schema, options)
-  const { incidents, policies } = options
+  const { every, incidents, mostSlices, policies } = options
+  Timeline.make({ from: 0, every, mostSlices })
   const names = policies.map(({ name }) => name)
   const twice = names.find((name, i) => names.indexOf(name) < i)
   if (twice !== undefined) {

@@ -98,7 +98,7 @@ describe("an incident", () => {
 
 describe("settings", () => {
   it("are checked, and the error names the option, the rule and the value", () => {
-    assert.throws(() => Incident.make({ calls: 0 }), "calls must be a whole number of at least 1, got 0")
+    assert.throws(() => Incident.make({ calls: 0 }), "calls must be a whole number from 1 to 10000, got 0")
     assert.throws(() => Incident.make({ share: 2 }), "share must be a number above 0 and at most 1, got 2")
     assert.throws(() => Incident.make({ share: 0.1 }), "healthy must be below share (0.1), got 0.1")
     assert.throws(() => Incident.make({ within: 0 }), "within must be a finite duration above zero, got 0")

@@ -310,6 +310,10 @@ describe("a replay", () => {
       "incidents must be a list of { start, end }"
     )
     assert.throws(() => Replay.make({ policies: [two], incidents: { calls: 0 } }), "calls must be a whole number")
+    assert.throws(
+      () => Replay.make({ policies: [two], mostSlices: 1 }),
+      "mostSlices must be a whole number of at least 2"
+    )
     assert.throws(() => Replay.make({ policies: [two], every: 0 }), "every must be a finite duration above zero, got 0")
   })
 })
