@@ -7,6 +7,7 @@ import { CircuitControl, CircuitReader, Registry } from "effect-breaker/control"
 import { Dashboard } from "effect-breaker/dashboard"
 import { LlmBreaker, LlmOutcome, LlmStream, PartReader } from "effect-breaker/llm"
 import { BreakerLog, BreakerMetrics } from "effect-breaker/metrics"
+import { Policy, Replay } from "effect-breaker/replay"
 import { FakeProvider, Fault } from "effect-breaker/testing"
 import { HttpRouter, HttpServer } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
@@ -152,6 +153,16 @@ const watched = Effect.gen(function*() {
   assert.equal(yield* breaker.execute(Effect.succeed("answer")), "answer")
 })
 
+// Through being replayed: a log under a policy that was read from JSON.
+const replayed = Effect.gen(function*() {
+  const policy = yield* Policy.fromJson(`{ "name": "smoke", "tripPolicy": { "_tag": "Consecutive", "failures": 1 } }`)
+  const log = "at,took,status\n0,100,529\n50,100,200\n200,800,500\n"
+  const result = yield* Replay.log([new TextEncoder().encode(log)], { policies: [policy] })
+  const { opened, saved, timeline } = result.policies[0]
+  assert.deepEqual(opened.map(({ at, rule }) => [at, rule]), [[100, "consecutive"]])
+  assert.deepEqual([saved.calls, timeline.asked, timeline.open], [1, [3], [0.9]])
+})
+
 // Each with circuits and series of its own.
 const alone = (self) =>
   Effect.runPromise(
@@ -161,5 +172,5 @@ const alone = (self) =>
     )
   )
 
-for (const each of [program, streamed, steered, counted, watched]) await alone(each)
+for (const each of [program, streamed, steered, counted, watched, replayed]) await alone(each)
 console.log(`smoke test passed on Node ${process.versions.node}`)
