@@ -164,6 +164,23 @@ export class FleetEvidence extends Evidence.Evidence {
     return verdict
   }
 
+  /** A call came home well where nothing is bad, and no call counts as slow. The windows are told later (`counted`). */
+  passed(call: Evidence.Call, now: number): void {
+    this.succeeded(now)
+    this.running--
+    this.streak = this.failedAt.length
+    if (call.number <= this.reached) return
+    this.reached = call.number
+    this.reachedAt = call.startedAt
+  }
+
+  /** The windows are told of calls that came home well, one after the other: of no more than a window has room for. */
+  counted(from: number, to: number, at: (n: number) => number): void {
+    for (const [i, { room }] of this.plan.rules.entries()) {
+      for (let n = Math.max(from, to - room); n < to; n++) this.memories[i]!.add(false, at(n))
+    }
+  }
+
   private failed(at: number): void {
     // Where one is enough, nothing can have come in between.
     if (at < this.succeededAt && this.shortestStreak > 1) {
@@ -179,8 +196,9 @@ export class FleetEvidence extends Evidence.Evidence {
 
   private succeeded(at: number): void {
     this.succeededAt = Math.max(this.succeededAt, at)
-    this.failedAt = this.failedAt.filter((one) => one > at)
-    const { from, limit, to } = this.row ?? { from: Infinity, limit: 1, to: 0 }
+    if (this.failedAt.length > 0) this.failedAt = this.failedAt.filter((one) => one > at)
+    if (this.row === undefined) return
+    const { from, limit, to } = this.row
     // What came home in the same moment as the last of them may have come before it.
     if (limit > 1 && at >= from && at <= to) this.row = undefined
   }
