@@ -236,14 +236,15 @@ const tell = (
     }
     return state.evidence instanceof FleetEvidence ? state.evidence : undefined
   }
-  const wellCalls = new WellCalls(well, {
+  const wellCalls = new WellCalls({
     self,
-    admit: (permit, generation, startedAt) => {
-      const gathered = evidence({ generation }, startedAt)
-      gathered?.admit(begin(permit, generation, startedAt))
+    admit: (permit, n) => {
+      const gathered = evidence(well, well.startedAt[n]!)
+      gathered?.admit(begin(permit, well.generation, well.startedAt[n]!))
       return gathered && permit
     },
-    momentOf: (at) => momentOf(self, at + shift, now)
+    startedAt: (n) => Math.min(well.startedAt[n]! + shift, now),
+    settledAt: (n) => momentOf(self, well.settledAt[n]! + shift, now)
   })
   for (const call of running) {
     if (call.place !== undefined) evidence(call, call.startedAt)?.putBack(permitOf(call), call.place)

@@ -30,6 +30,12 @@ export interface Row {
   readonly limit: number
 }
 
+/** When each of many calls began, and when it came home. */
+export interface Times {
+  readonly startedAt: (n: number) => number
+  readonly settledAt: (n: number) => number
+}
+
 /** The longest window of calls that a fleet shares: it is written down with each report. */
 export const longestWindow = 10_000
 
@@ -174,10 +180,40 @@ export class FleetEvidence extends Evidence.Evidence {
     this.reachedAt = call.startedAt
   }
 
+  /**
+   * Calls that came home well, each of them before the next began: as many as join what the last call joined. Gives how many.
+   */
+  passedInTurn(from: number, to: number, times: Times): number {
+    const { joined, kept } = this
+    let [most, since, until] = [to - from, -Infinity, Infinity]
+    for (const [i, blocks] of kept.entries()) {
+      const [older, younger] = [joined[2 * i], joined[2 * i + 1]]
+      if (older === undefined || younger === undefined) return 0
+      most = Math.min(most, blocks.roomIn(older, younger))
+      since = Math.max(since, younger.since)
+      until = Math.min(until, blocks.endsAt)
+    }
+    let n = from
+    for (const end = from + most; n < end; n++) {
+      const at = times.startedAt(n)
+      const newestAt = Math.max(this.newestAt, at)
+      if (at < since || newestAt >= until) break
+      this.newestAt = newestAt
+      this.reachedAt = at
+      this.succeeded(times.settledAt(n))
+    }
+    const calls = n - from
+    for (const block of joined) block.calls += calls
+    this.admitted += calls
+    if (calls > 0) this.reached = this.admitted - 1
+    this.streak = this.failedAt.length
+    return calls
+  }
+
   /** The windows are told of calls that came home well, one after the other: of no more than a window has room for. */
-  counted(from: number, to: number, at: (n: number) => number): void {
+  counted(from: number, to: number, { settledAt }: Times): void {
     for (const [i, { room }] of this.plan.rules.entries()) {
-      for (let n = Math.max(from, to - room); n < to; n++) this.memories[i]!.add(false, at(n))
+      for (let n = Math.max(from, to - room); n < to; n++) this.memories[i]!.add(false, settledAt(n))
     }
   }
 

@@ -108,7 +108,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     const { isAlone } = this
     if (isAlone) this.movedAlone ||= this.cell.current.generation !== generation
     if (call instanceof Circuit.Refusal) return call
-    call.era = this.era
+    if (this.era > 0) call.era = this.era
     if (!isAlone && !call.settled && call.generation !== OBSERVED) {
       const { exchange, exchange: { happened } } = this
       call.isTold = true

@@ -11,7 +11,7 @@ import * as Circuit from "../Circuit.ts"
 import { noRows } from "../Evidence.ts"
 import * as Outcome from "../Outcome.ts"
 import { type Mutable, Permit } from "../State.ts"
-import { FleetEvidence } from "./FleetEvidence.ts"
+import { FleetEvidence, type Times } from "./FleetEvidence.ts"
 
 /**
  * Calls of one period that were admitted and came home well since the last report, in the order in which they came home.
@@ -33,17 +33,14 @@ export const upTo = (n: number): number => ~n
 export const lastOf = (entry: number): number => ~entry
 
 /** The circuit that is told. */
-export interface Host {
+export interface Host extends Times {
   readonly self: Mutable
-  /** Begins a call at a time of the process; `undefined` where its period is over. */
-  admit(permit: Permit, generation: number, startedAt: number): Permit | undefined
-  /** When something happened that the process gives the time of. */
-  momentOf(at: number): number
+  /** Begins one of these calls; `undefined` where its period is over. */
+  readonly admit: (permit: Permit, n: number) => Permit | undefined
 }
 
 export class WellCalls {
   private readonly host: Host
-  private readonly well: Well
   /** Those that run: `null` stands for one of a period that is over. */
   private readonly permits: Array<Permit | null> = []
   // A permit that came home serves the next call: there are as many as run at once, however long the report.
@@ -52,16 +49,12 @@ export class WellCalls {
   private home = 0
   private untold = 0
 
-  constructor(well: Well, host: Host) {
+  constructor(host: Host) {
     this.host = host
-    this.well = well
   }
 
   tell(entry: number): void {
-    if (entry < 0) {
-      for (const last = lastOf(entry); this.home <= last;) this.cameHome(this.admitted(this.home), this.home)
-      return
-    }
+    if (entry < 0) return this.inTurn(lastOf(entry) + 1)
     const permit = this.permits[entry]
     if (permit === undefined) this.permits[entry] = this.admitted(entry)
     else this.cameHome(permit, entry)
@@ -69,33 +62,42 @@ export class WellCalls {
 
   /** Brings the windows up to date: somebody looks at them. */
   count(): void {
-    const { home, host: { self }, untold, well: { settledAt } } = this
+    const { home, host, host: { self }, untold } = this
     this.untold = home
     if (untold === home) return
     const evidence = self.cell.current.evidence as FleetEvidence
-    evidence.counted(untold, home, (n) => this.host.momentOf(settledAt[n]!))
+    evidence.counted(untold, home, host)
+  }
+
+  private inTurn(to: number): void {
+    const { host, host: { self } } = this
+    while (this.home < to) {
+      const permit = this.admitted(this.home)
+      this.cameHome(permit, this.home)
+      const calls = permit === null ? 0 : quiet(self, permit)?.passedInTurn(this.home, to, host) ?? 0
+      self.counts.successes += calls
+      this.home += calls
+    }
   }
 
   private admitted(n: number): Permit | null {
-    const { host, spare, well: { generation, startedAt } } = this
-    const permit = spare.pop() ?? new Permit()
-    return host.admit(permit, generation, startedAt[n]!) ?? null
+    return this.host.admit(this.spare.pop() ?? new Permit(), n) ?? null
   }
 
   private cameHome(permit: Permit | null, n: number): void {
-    const { host, host: { self }, well: { settledAt } } = this
+    const { host, host: { self } } = this
     const evidence = permit === null ? undefined : quiet(self, permit)
     if (permit !== null && evidence !== undefined) {
       this.home = n + 1
       self.counts.successes++
-      evidence.passed(permit, host.momentOf(settledAt[n]!))
+      evidence.passed(permit, host.settledAt(n))
       this.spare.push(permit)
       return
     }
     this.count()
     this.home = this.untold = n + 1
     if (permit === null) return
-    Circuit.settle(self, permit, Outcome.success, host.momentOf(settledAt[n]!))
+    Circuit.settle(self, permit, Outcome.success, host.settledAt(n))
     permit.hung = undefined
     this.spare.push(permit)
   }
