@@ -181,23 +181,23 @@ export class FleetEvidence extends Evidence.Evidence {
   }
 
   /**
-   * Calls that came home well, each of them before the next began: as many as join what the last call joined. Gives how many.
+   * Calls that came home well, each of them before the next began: as many as join what the one before them joined. Gives
+   * how many.
    */
   passedInTurn(from: number, to: number, times: Times): number {
     const { joined, kept } = this
-    let [most, since, until] = [to - from, -Infinity, Infinity]
+    let [most, until] = [to - from, Infinity]
     for (const [i, blocks] of kept.entries()) {
       const [older, younger] = [joined[2 * i], joined[2 * i + 1]]
       if (older === undefined || younger === undefined) return 0
       most = Math.min(most, blocks.roomIn(older, younger))
-      since = Math.max(since, younger.since)
       until = Math.min(until, blocks.endsAt)
     }
     let n = from
     for (const end = from + most; n < end; n++) {
       const at = times.startedAt(n)
       const newestAt = Math.max(this.newestAt, at)
-      if (at < since || newestAt >= until) break
+      if (newestAt >= until) break
       this.newestAt = newestAt
       this.reachedAt = at
       this.succeeded(times.settledAt(n))

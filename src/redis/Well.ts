@@ -109,5 +109,7 @@ export class WellCalls {
 const quiet = ({ cell: { current }, mode }: Mutable, { generation }: Permit): FleetEvidence | undefined => {
   if (current._tag !== "Closed" || current.generation !== generation || mode === "off") return undefined
   const { evidence } = current
-  return evidence instanceof FleetEvidence && evidence.rows === noRows && !evidence.isSuspicious() ? evidence : undefined
+  return evidence instanceof FleetEvidence && evidence.rows === noRows && !evidence.isSuspicious()
+    ? evidence
+    : undefined
 }
