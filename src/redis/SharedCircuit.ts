@@ -216,8 +216,25 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     if (this.dueAt === Infinity) this.due(now - this.origin + this.sharing.poll)
   }
 
-  lose(): void {
-    this.courier.lose(`Redis did not answer within ${this.bound} ms`)
+  inTime<A>(
+    answer: Effect.Effect<A>,
+    since: number,
+    otherwise: (isLost: boolean) => Effect.Effect<A>
+  ): Effect.Effect<A> {
+    const { bound, courier: { clock, store } } = this
+    const hear = Math.min(aMoment, bound)
+    return Effect.timeoutOrElse(answer, {
+      duration: bound - hear,
+      orElse: () =>
+        // What has arrived is heard before Redis is blamed: this process may have had no time for it.
+        Effect.flatMap(Effect.sleep(hear), () => {
+          const now = monotonic(clock)
+          const slack = tardy * bound
+          const isSlow = store.waitsSince <= now - bound + slack && now - since <= bound + slack
+          if (isSlow) this.courier.lose(`Redis did not answer within ${bound} ms`)
+          return otherwise(this.isAlone)
+        })
+    })
   }
 
   due(at: number): void {
@@ -292,7 +309,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     if (why !== undefined) {
       this.aloneSince = at
       this.exchange.forget()
-      this.exchange.asks = []
+      this.exchange.asks.forget()
       orphan(this, (id) => this.exchange.held.get(id))
       this.leave.lost()
       this.emit({ _tag: "StoreLost", at, why })
@@ -344,3 +361,11 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
       }))
   }
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A process whose own timers are so late, as a share of what they are set to, cannot say that somebody else is. */
+const tardy = 0.25
+
+/** How long it takes to hear what has arrived, in milliseconds. */
+const aMoment = 1
