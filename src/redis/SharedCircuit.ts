@@ -251,6 +251,10 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     })
   }
 
+  get farewell(): Effect.Effect<void> {
+    return Effect.suspend(() => this.exchange.isUnderWay ? Effect.void : this.exchanged)
+  }
+
   private get exchanged(): Effect.Effect<void> {
     const { ahead } = this
     this.timetable.begun()
@@ -326,7 +330,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
 
   close(clock: Clock.Clock): boolean {
     this.exchange.giveUp(this.now(clock))
-    return this.exchange.isAwaited || this.exchange.happened.length > 0
+    return !this.isAlone && (this.exchange.isAwaited || this.exchange.happened.length > 0)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
