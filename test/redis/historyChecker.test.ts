@@ -253,6 +253,10 @@ describe("historyChecker", () => {
     assert.deepStrictEqual(laws(history(...both)), [`${law}: 2 probes run: 1, 2`])
     assert.deepStrictEqual(laws(history(...both), { concurrency: 2 }), [])
     assert.deepStrictEqual(laws(history(...both), { lease: 940 }), [])
+    // A busy provider reads of it only after its caller has given it up, and has said when.
+    const [first, second, ...rest] = both.filter(([by]) => by === "provider")
+    const late = [...both.slice(0, 6), rest[0]!, first!, second!, ...both.slice(9)]
+    assert.deepStrictEqual(laws(history(...late)), [])
     assert.deepStrictEqual(
       laws(planted((line) => line.what === "news" && line.count === 4, [
         "redis",
@@ -288,6 +292,20 @@ describe("historyChecker", () => {
         : [line]
     )
     assert.deepStrictEqual(laws(opened), [`${law}: generation 2 failed with 0 of 1 probes`])
+    // Leave that reached nobody is a failed probe once its lease is over, and not before.
+    const unclaimed = (from: number) =>
+      opened.flatMap((line): ReadonlyArray<Line> =>
+        line.what === "news" && line.count === 6 ? [line, { ...line, count: 7, leases: [["l3", from]] }] : [line]
+      )
+    assert.deepStrictEqual(laws(unclaimed(30 - 901)), [])
+    assert.deepStrictEqual(laws(unclaimed(30 - 900)), [`${law}: generation 2 failed with 0 of 1 probes`])
+    // Whoever begins a history in the midst of a period brings along the probes that it made alone.
+    const anew = (failed: number) =>
+      opened.map((line): Line =>
+        line.what === "news" && line.generation > 1 ? Object.assign({}, line, { epoch: "f", failed }) : line
+      )
+    assert.deepStrictEqual(laws(anew(1)), [])
+    assert.deepStrictEqual(laws(anew(0)), [`${law}: generation 2 failed with 0 of 1 probes`])
   })
 
   it("finds a ramp that admits more or less than its share", () => {

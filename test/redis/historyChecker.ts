@@ -188,12 +188,17 @@ const laws: Readonly<Record<string, Law>> = {
     }
     // By the wall's clock, as leases are given: from when a probe reaches the provider until it leaves it or its leave ends.
     const running = new Map<string, number>()
+    const over = new Set<string>()
     for (const line of lines) {
       if (line.what === "began" || line.what === "ended") {
         for (const [id, until] of running) if (until <= line.wall) running.delete(id)
       }
-      if (line.what === "ended") running.delete(line.call)
-      if (line.what !== "began" || line.lease === undefined) continue
+      if (line.what === "ended") {
+        running.delete(line.call)
+        over.add(line.call)
+      }
+      // A busy provider may read of a call that its caller has given up since, and said when.
+      if (line.what !== "began" || line.lease === undefined || over.has(line.call)) continue
       const leave = given.get(line.lease)
       const until = leave?.from === undefined ? Infinity : leave.from + lease
       if (until > line.wall) running.set(line.call, until)
@@ -218,6 +223,19 @@ const laws: Readonly<Record<string, Law>> = {
         else all.push(line)
       }
     }
+    const taken = new Set(lines.flatMap((line) => line.what === "admitted" ? line.lease ?? [] : []))
+    // Leave that was given, and that reached nobody: when it was given, by generation.
+    const unclaimed = new Map<number, Map<string, number>>()
+    // What a process brings along that begins a history in the midst of a period: the probes that it made alone.
+    const brought = new Map<string, Of<"news">>()
+    for (const line of lines) {
+      if (line.what !== "news") continue
+      if (!brought.has(line.epoch)) brought.set(line.epoch, line)
+      for (const [id, from] of line.leases) {
+        if (taken.has(id)) continue
+        unclaimed.set(line.generation, (unclaimed.get(line.generation) ?? new Map<string, number>()).set(id, from))
+      }
+    }
     const kills = lines.filter((line) => line.what === "did" && line.deed === "SIGKILL")
     const commands = lines.filter(({ what }) => what === "commanded")
     const last = new Map<string, Of<"news">>()
@@ -228,8 +246,11 @@ const laws: Readonly<Record<string, Law>> = {
       if (before?.stage !== "Probing" || line.generation !== before.generation + 1) continue
       if (line.tag === "Isolated" || (line.tag === "Open" && line.rule !== "probes")) continue
       if (commands.some(({ at }) => at > before.at - 1000 && at < line.at + 1000)) continue
-      let passed = 0
-      let failed = 0
+      const first = brought.get(line.epoch)
+      let { failed, passed } = first?.generation === before.generation ? first : { failed: 0, passed: 0 }
+      for (const from of unclaimed.get(before.generation)?.values() ?? []) {
+        if (line.since - from > lease - skew) failed++
+      }
       for (const { at, call } of leaves.get(before.generation) ?? []) {
         const home = settled.get(call)
         const took = home === undefined ? Infinity : home.at - at
