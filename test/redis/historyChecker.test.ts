@@ -309,7 +309,7 @@ describe("historyChecker", () => {
   })
 
   it("finds a ramp that admits more or less than its share", () => {
-    const ramp = (admits: number, refuses: number) =>
+    const ramp = (admits: number, refuses: number, late = 0) =>
       history(
         ["a", up],
         ["redis", news("Ramping", 3, 1)],
@@ -322,7 +322,10 @@ describe("historyChecker", () => {
         ]).flat(),
         ...Array.from({ length: refuses }, (_, i): ReadonlyArray<readonly [string, Said]> => [
           ["a", asked(`r${i}`)],
-          ["a", returned(`r${i}`, { how: "rejected", reason: "HalfOpen", rule: "probes", generation: 3 })]
+          [
+            "a",
+            returned(`r${i}`, { how: "rejected", reason: "HalfOpen", rule: "probes", generation: 3, isLate: i < late })
+          ]
         ]).flat(),
         ["a", { what: "down" }]
       )
@@ -331,6 +334,7 @@ describe("historyChecker", () => {
     const law = "a ramp admits its share of the fleet's calls"
     assert.deepStrictEqual(laws(ramp(12, 28), { share: 0.25 }), [`${law}: generation 3: 12 of 40, where 0.25 may`])
     assert.deepStrictEqual(laws(ramp(9, 31), { share: 0.25 }), [`${law}: generation 3: 9 of 40, where 0.25 may`])
+    assert.deepStrictEqual(laws(ramp(9, 31, 1), { share: 0.25 }), [])
   })
 
   it("finds a call that never ended, unless its process was killed", () => {

@@ -271,7 +271,7 @@ const laws: Readonly<Record<string, Law>> = {
 
   "a ramp admits its share of the fleet's calls": (lines, { share }, report) => {
     if (share === undefined) return
-    const ramps = new Map<number, { asked: number; admitted: number; at: number }>()
+    const ramps = new Map<number, { asked: number; admitted: number; late: number; at: number }>()
     const isRamp = new Set(
       lines.flatMap((line) => line.what === "news" && line.stage === "Ramping" ? [line.generation] : [])
     )
@@ -282,14 +282,16 @@ const laws: Readonly<Record<string, Law>> = {
         ? line.generation
         : undefined
       if (generation === undefined || !isRamp.has(generation)) continue
-      const ramp = ramps.get(generation) ?? { asked: 0, admitted: 0, at: line.at }
+      const ramp = ramps.get(generation) ?? { asked: 0, admitted: 0, late: 0, at: line.at }
       ramp.asked++
       if (line.what === "admitted") ramp.admitted++
+      else if (line.what === "returned" && line.isLate === true) ramp.late++
       ramps.set(generation, ramp)
     }
-    for (const [generation, { admitted, asked, at }] of ramps) {
+    for (const [generation, { admitted, asked, at, late }] of ramps) {
       const least = Math.floor(asked * share + 1e-9)
-      if (admitted < least || admitted > least + 1) {
+      // Whoever was late had no leave, whatever the fleet had to say.
+      if (admitted < least - late || admitted > least + 1) {
         report({ at }, `generation ${generation}: ${admitted} of ${asked}, where ${share} may`)
       }
     }
