@@ -21,6 +21,8 @@ export interface Sender {
   /** When it is due, by the monotonic clock; infinite where it has nothing to say. */
   dueAt: number
   readonly report: Effect.Effect<void>
+  /** Tells what there is, though there may be more to come. */
+  readonly farewell: Effect.Effect<void>
   /** Somebody wrote. */
   hear(news: News, clock: Clock.Clock): void
   /** Redis went away, or is back. */
@@ -144,11 +146,12 @@ export class Courier {
 
   private farewell(reports: FiberSet.FiberSet): Effect.Effect<void> {
     const all = Effect.gen({ self: this }, function*() {
-      if (this.lost !== undefined) return
-      yield* FiberSet.awaitEmpty(reports)
-      const last = [...this.senders.all()].filter((sender) => sender.close(this.clock))
-      yield* Effect.forEach(last, ({ report }) => report, { concurrency: most, discard: true })
-      yield* FiberSet.awaitEmpty(reports)
+      while (this.lost === undefined) {
+        yield* FiberSet.awaitEmpty(reports)
+        const left = [...this.senders.all()].filter((sender) => sender.close(this.clock))
+        if (left.length === 0) return
+        yield* Effect.forEach(left, ({ farewell }) => farewell, { concurrency: most, discard: true })
+      }
     })
     return Effect.asVoid(Effect.timeoutOption(all, this.store.options.bound))
   }

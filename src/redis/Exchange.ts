@@ -8,13 +8,13 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Circuit from "../Circuit.ts"
+import type * as Circuit from "../Circuit.ts"
 import * as Move from "../Move.ts"
 import * as Outcome from "../Outcome.ts"
-import type { Permit } from "../State.ts"
+import { answer, Asks } from "./Asks.ts"
 import { type Courier, monotonic } from "./Courier.ts"
 import * as Fleet from "./Fleet.ts"
-import type { FleetEvidence, Place } from "./FleetEvidence.ts"
+import type { FleetEvidence } from "./FleetEvidence.ts"
 import { isWritten, Knowledge, type Known, partsOf, type Party, stateOf } from "./Knowledge.ts"
 import { Log, untold } from "./Log.ts"
 import { due, type Order, Orders } from "./Orders.ts"
@@ -22,17 +22,8 @@ import type { SharedCall } from "./SharedCall.ts"
 import { type Kept, StoreError } from "./Store.ts"
 import * as Stored from "./Stored.ts"
 
-/** What a fleet answered an ask: leave, with the place of a call on a ramp; a refusal; or that the process may decide. */
-export type Answer = { readonly permit: Permit; readonly place: Place | undefined } | Circuit.Refusal | undefined
-
-/** One who waits for an answer. `shift` makes a time of the fleet one of the process. */
-export interface Ask {
-  readonly id: string
-  readonly resume: (answer: Answer, shift: number) => void
-}
-
 /** What an exchange tells of. */
-interface Report extends Pick<Exchange, "happened" | "probes" | "asks" | "looks"> {
+interface Report extends Pick<Exchange, "happened" | "probes" | "looks"> {
   readonly orders: ReadonlyArray<Order>
 }
 
@@ -40,7 +31,7 @@ export class Exchange {
   known: Known | undefined = undefined
   happened = new Log<SharedCall>()
   probes: Array<Fleet.Probe> = []
-  asks: Array<Ask> = []
+  readonly asks = new Asks()
   looks = false
   readonly orders: Orders
   /** The probes that this process has leave for, and has yet to tell of. */
@@ -54,7 +45,6 @@ export class Exchange {
   /** Those of its probes that it has told the end of, while the fleet still counts them as running. */
   private over = new Set<string>()
   private isBusy = false
-  private asking: ReadonlyArray<Ask> = []
   private unheard: Kept | undefined = undefined
   private readonly party: Party
   private readonly courier: Courier
@@ -174,10 +164,7 @@ export class Exchange {
         const found = yield* store.read(this.party.name)
         this.learn(this.knowledge.reconciled(this.known, found, now()), now())
         this.isStale = false
-        if (this.party.circuit.cell.current._tag === "Closed") {
-          for (const { resume } of this.asks) resume(undefined, 0)
-          this.asks = []
-        }
+        if (this.party.circuit.cell.current._tag === "Closed") this.asks.decideHere()
       } else if (!this.hasNews || (this.happened.length > long && this.members > 1)) {
         // A long report is not applied in vain: where others tell too, something has changed.
         yield* this.refresh(now)
@@ -187,14 +174,12 @@ export class Exchange {
       const told: Report = {
         happened: this.happened,
         probes: this.probes,
-        asks: this.asks,
         orders: this.orders.take(),
         looks: this.looks
       }
       this.happened = new Log()
       this.probes = []
-      this.asking = this.asks
-      this.asks = []
+      this.asks.take()
       this.looks = false
       return yield* this.tell(told, now, clock).pipe(
         Effect.onError(() =>
@@ -205,7 +190,7 @@ export class Exchange {
           })
         ),
         Effect.ensuring(Effect.sync(() => {
-          this.asking = []
+          this.asks.taken(true)
         }))
       )
     })
@@ -218,9 +203,9 @@ export class Exchange {
       known?.fleet?.suspectedAt !== undefined
   }
 
-  private takeBack({ asks, probes }: Report): void {
+  private takeBack({ probes }: Report): void {
     this.probes.unshift(...probes)
-    this.asks.unshift(...asks)
+    this.asks.taken(false)
     this.orders.taken(false)
   }
 
@@ -237,6 +222,7 @@ export class Exchange {
         const at = now()
         const shift = this.shiftOf(at, clock)
         const fleet = this.knowledge.fleetOf(known, at)
+        const { asking } = this.asks
         const out = Fleet.apply(fleet, {
           member,
           now: at,
@@ -247,7 +233,7 @@ export class Exchange {
           probes: told.probes,
           looks: told.looks,
           orders: due(fleet, told.orders, monotonic(clock)),
-          asks: told.asks.map(({ id }) => id)
+          asks: asking.map(({ id }) => id)
         }, this.pace)
         // Whoever is refused changes nothing: of a crowd that asks, only those who are given leave have to write. And what
         // came of calls is nothing to a circuit that gathers nothing: they are of a period that is over.
@@ -255,7 +241,7 @@ export class Exchange {
         if (isSame && told.probes.length + told.orders.length === 0) {
           this.learn({ ...known, fleet: undefined }, now())
           this.running = []
-          answer(told, out, -shift)
+          answer(asking, out, -shift)
           this.doneAt = monotonic(clock)
           return undefined
         }
@@ -275,7 +261,7 @@ export class Exchange {
         this.learn({ ...next, ...partsOf(next.version), ...stateOf(fleet), isLater: false, fleet }, now())
         // After that: they are of this history, whatever was known before.
         this.running = [...out.places].map(([call, place]) => Object.assign(call as SharedCall, { place }))
-        answer(told, out, -shift)
+        answer(asking, out, -shift)
         for (const { resume } of told.orders) resume()
         this.doneAt = monotonic(clock)
         this.againAt = out.againAt === undefined ? -Infinity : out.againAt - (store.shift ?? 0)
@@ -345,14 +331,18 @@ export class Exchange {
     if (current._tag !== "HalfOpen" || current.stage !== "Probing") return
     for (const one of current.running) {
       const { id } = one as Stored.Lease
-      if (!id.startsWith(`${this.courier.member}:`) || this.asking.some((ask) => ask.id === id)) continue
+      if (!id.startsWith(`${this.courier.member}:`) || this.asks.isUnderWay(id)) continue
       // Past its lease a probe has failed, whatever it says: it stays until somebody asks.
       if (over.has(id)) this.over.add(id)
-      else if (!this.held.has(id)) {
-        this.held.set(id, undefined)
-        this.ignored(id, now)
-      }
+      else this.unwanted(id, now)
     }
+  }
+
+  /** Leave for a probe that nobody waits for any more is given back. */
+  unwanted(id: string, now: number): void {
+    if (this.held.has(id)) return
+    this.held.set(id, undefined)
+    this.ignored(id, now)
   }
 
   private shiftOf(at: number, clock: Clock.Clock): number {
@@ -366,11 +356,3 @@ const attempts = 32
 
 /** So many entries make a report a long one. */
 const long = 200
-
-const answer = ({ asks }: Report, { admitted, answers }: Fleet.Outgoing, shift: number): void => {
-  asks.forEach(({ resume }, i) => {
-    const permit = answers[i]
-    const isLeave = permit !== undefined && !(permit instanceof Circuit.Refusal)
-    resume(isLeave ? { permit, place: admitted.get(permit) } : permit, shift)
-  })
-}

@@ -10,10 +10,11 @@
 import * as Circuit from "../Circuit.ts"
 import type { Evidence } from "../Evidence.ts"
 import * as Move from "../Move.ts"
-import * as Outcome from "../Outcome.ts"
+import type * as Outcome from "../Outcome.ts"
 import { type Mutable, OBSERVED, Permit } from "../State.ts"
 import { FleetEvidence, type Place } from "./FleetEvidence.ts"
 import { type Fleet, Lease, type Member } from "./Stored.ts"
+import { type Well, WellCalls } from "./Well.ts"
 
 /** A call of one process. Its times are those of the process. */
 export interface Told {
@@ -28,13 +29,6 @@ export interface Told {
   /** What it said, and when, once it is home. */
   readonly outcome: Outcome.Outcome | undefined
   readonly settledAt: number
-}
-
-/** Calls of one period that were admitted and came home well since the last report. Times are those of the process. */
-export interface Well {
-  readonly generation: number
-  readonly startedAt: ReadonlyArray<number>
-  readonly settledAt: ReadonlyArray<number>
 }
 
 /** A probe that gave a sign of life, or is home. */
@@ -56,7 +50,7 @@ export interface Report {
   readonly running: ReadonlyArray<Told>
   /**
    * What happened since, in order: a call's first mention is that it was admitted, its next that it came home. A number is
-   * one of those that did `well`.
+   * one of those that did `well`, or many of them (`Well.upTo`).
    */
   readonly happened: ReadonlyArray<Told | number>
   readonly well?: Well | undefined
@@ -242,30 +236,25 @@ const tell = (
     }
     return state.evidence instanceof FleetEvidence ? state.evidence : undefined
   }
-  // A permit that came home well serves the next one: there are as many as run at once, however long the report.
-  const permitsOfWell: Array<Permit> = []
-  const spare: Array<Permit> = []
-  const tellWell = (n: number): void => {
-    const permit = permitsOfWell[n]
-    if (permit !== undefined) {
-      Circuit.settle(self, permit, Outcome.success, momentOf(self, well.settledAt[n]! + shift, now))
-      permit.hung = undefined
-      if (permit !== lost) spare.push(permit)
-      return
-    }
-    const startedAt = well.startedAt[n]!
-    const gathered = evidence(well, startedAt)
-    if (gathered === undefined) permitsOfWell[n] = lost
-    else gathered.admit(permitsOfWell[n] = begin(spare.pop() ?? new Permit(), well.generation, startedAt))
-  }
+  const wellCalls = new WellCalls({
+    self,
+    admit: (permit, n) => {
+      const gathered = evidence(well, well.startedAt[n]!)
+      gathered?.admit(begin(permit, well.generation, well.startedAt[n]!))
+      return gathered && permit
+    },
+    startedAt: (n) => Math.min(well.startedAt[n]! + shift, now),
+    settledAt: (n) => momentOf(self, well.settledAt[n]! + shift, now)
+  })
   for (const call of running) {
     if (call.place !== undefined) evidence(call, call.startedAt)?.putBack(permitOf(call), call.place)
   }
   for (const call of happened) {
     if (typeof call === "number") {
-      tellWell(call)
+      wellCalls.tell(call)
       continue
     }
+    wellCalls.count()
     const permit = permits.get(call)
     if (permit !== undefined) {
       if (call.outcome !== undefined) {
@@ -273,13 +262,11 @@ const tell = (
       }
     } else if (call.place === undefined) evidence(call, call.startedAt)?.admit(permitOf(call))
   }
+  wellCalls.count()
   return permits
 }
 
 const noneDid: Well = { generation: -1, startedAt: [], settledAt: [] }
-
-// The permit of a call of another period: it is settled already.
-const lost = new Permit()
 
 // Two clocks agree to within some milliseconds: a call that counts in a period came home in it, and not after now.
 const momentOf = ({ cell: { current } }: Mutable, at: number, now: number): number =>

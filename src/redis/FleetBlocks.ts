@@ -67,6 +67,18 @@ export class FleetBlocks {
       younger.calls - younger.ignored < room && Math.max(newestAt, startedAt) < younger.since + span / 2
   }
 
+  /** How many calls more join the same two as the one before them did, where they begin in time. */
+  roomIn(older: Block, younger: Block): number {
+    const { all, rule: { room } } = this
+    const isLast = all[all.length - 1] === younger && all[all.length - 2] === older
+    return isLast ? room - (younger.calls - younger.ignored) : 0
+  }
+
+  /** When the last two end, as far as that is a matter of time. */
+  get endsAt(): number {
+    return this.all[this.all.length - 1]!.since + this.rule.span / 2
+  }
+
   /** The block of that name and the next. What nobody kept any more cannot be judged either. */
   pair(id: number): ReadonlyArray<Block> {
     const { all } = this

@@ -30,6 +30,12 @@ export interface Row {
   readonly limit: number
 }
 
+/** When each of many calls began, and when it came home. */
+export interface Times {
+  readonly startedAt: (n: number) => number
+  readonly settledAt: (n: number) => number
+}
+
 /** The longest window of calls that a fleet shares: it is written down with each report. */
 export const longestWindow = 10_000
 
@@ -164,6 +170,53 @@ export class FleetEvidence extends Evidence.Evidence {
     return verdict
   }
 
+  /** A call came home well where nothing is bad, and no call counts as slow. The windows are told later (`counted`). */
+  passed(call: Evidence.Call, now: number): void {
+    this.succeeded(now)
+    this.running--
+    this.streak = this.failedAt.length
+    if (call.number <= this.reached) return
+    this.reached = call.number
+    this.reachedAt = call.startedAt
+  }
+
+  /**
+   * Calls that came home well, each of them before the next began: as many as join what the one before them joined. Gives
+   * how many.
+   */
+  passedInTurn(from: number, to: number, times: Times): number {
+    const { joined, kept } = this
+    let [most, until] = [to - from, Infinity]
+    for (const [i, blocks] of kept.entries()) {
+      const [older, younger] = [joined[2 * i], joined[2 * i + 1]]
+      if (older === undefined || younger === undefined) return 0
+      most = Math.min(most, blocks.roomIn(older, younger))
+      until = Math.min(until, blocks.endsAt)
+    }
+    let n = from
+    for (const end = from + most; n < end; n++) {
+      const at = times.startedAt(n)
+      const newestAt = Math.max(this.newestAt, at)
+      if (newestAt >= until) break
+      this.newestAt = newestAt
+      this.reachedAt = at
+      this.succeeded(times.settledAt(n))
+    }
+    const calls = n - from
+    for (const block of joined) block.calls += calls
+    this.admitted += calls
+    if (calls > 0) this.reached = this.admitted - 1
+    this.streak = this.failedAt.length
+    return calls
+  }
+
+  /** The windows are told of calls that came home well, one after the other: of no more than a window has room for. */
+  counted(from: number, to: number, { settledAt }: Times): void {
+    for (const [i, { room }] of this.plan.rules.entries()) {
+      for (let n = Math.max(from, to - room); n < to; n++) this.memories[i]!.add(false, settledAt(n))
+    }
+  }
+
   private failed(at: number): void {
     // Where one is enough, nothing can have come in between.
     if (at < this.succeededAt && this.shortestStreak > 1) {
@@ -179,8 +232,9 @@ export class FleetEvidence extends Evidence.Evidence {
 
   private succeeded(at: number): void {
     this.succeededAt = Math.max(this.succeededAt, at)
-    this.failedAt = this.failedAt.filter((one) => one > at)
-    const { from, limit, to } = this.row ?? { from: Infinity, limit: 1, to: 0 }
+    if (this.failedAt.length > 0) this.failedAt = this.failedAt.filter((one) => one > at)
+    if (this.row === undefined) return
+    const { from, limit, to } = this.row
     // What came home in the same moment as the last of them may have come before it.
     if (limit > 1 && at >= from && at <= to) this.row = undefined
   }

@@ -12,7 +12,9 @@ import type { CircuitRejected } from "../CircuitRejected.ts"
 import * as Outcome from "../Outcome.ts"
 import { OBSERVED } from "../State.ts"
 import * as Trace from "../Trace.ts"
-import type { Answer, Exchange } from "./Exchange.ts"
+import type { Answer, Ask } from "./Asks.ts"
+import { monotonic } from "./Courier.ts"
+import type { Exchange } from "./Exchange.ts"
 import { causeAt } from "./Mirror.ts"
 import { SharedCall, type SharedGuarded } from "./SharedCall.ts"
 import type { Lease } from "./Stored.ts"
@@ -29,18 +31,26 @@ export interface Host extends Breaker.BreakerImpl {
   readonly why: string | undefined
   readonly aloneSince: number
   readonly era: number
-  /** How long a call may wait, in milliseconds. */
-  readonly bound: number
   /** Somebody waits for an exchange. */
   readonly urge: () => void
   /** A call is refused by what is known: that is looked up before long, should news have been lost. */
   readonly doubt: (now: number) => void
-  /** Redis did not answer in time. */
-  readonly lose: () => void
+  /**
+   * Waits for an answer since then, for as long as a call may. Where Redis is the reason that it does not come in time, nobody
+   * waits for Redis any more; it may also be that many others wait.
+   */
+  readonly inTime: <A>(
+    answer: Effect.Effect<A>,
+    since: number,
+    otherwise: (isLost: boolean) => Effect.Effect<A>
+  ) => Effect.Effect<A>
 }
 
-/** What came of asking: leave, a refusal, or that things are different now. */
-type Said = SharedCall | Circuit.Refusal | "again"
+/** What came of asking: leave, a refusal, that things are different now, or that the process decides by itself. */
+type Said = SharedCall | Circuit.Refusal | "again" | "alone"
+
+/** Leave, as the fleet gives it. */
+type Given = Exclude<Answer, Circuit.Refusal | undefined>
 
 /** What somebody who asks was given so far. */
 interface Ticket {
@@ -94,10 +104,11 @@ export class Leave {
         ticket.call = call
         return Effect.succeed(call)
       }
-      if (this.host.decides) {
+      const decided = () => {
         const call = guarded.ask(fiber)
         return call instanceof Circuit.Refusal ? this.host.refused(call, fiber) : taken(call)
       }
+      if (this.host.decides) return decided()
       const now = this.host.now(fiber.getRef(Clock.Clock))
       if (this.host.isAlone) return this.turnAway(withoutStore(this.host), guarded, fiber, taken)
       this.askedAt = now
@@ -109,6 +120,8 @@ export class Leave {
       return Effect.flatMap(this.said(guarded, ticket, fiber), (said) =>
         said === "again"
           ? this.leave(guarded, ticket)
+          : said === "alone"
+          ? decided()
           : said instanceof Circuit.Refusal
           ? this.turnAway(said, guarded, fiber, taken)
           : taken(said))
@@ -117,44 +130,46 @@ export class Leave {
 
   // Waits for what the fleet says, for as long as a call may.
   private said(guarded: SharedGuarded, ticket: Ticket, fiber: AnyFiber): Effect.Effect<Said> {
-    return Effect.callback<Said>((resume) => {
-      let isOver = false
+    const { exchange } = this.host
+    const answered = Effect.callback<Said>((resume) => {
       const say = (said: Said) => {
         this.waiting.delete(say)
-        if (said instanceof SharedCall) {
-          if (isOver) return this.host.settle(said, Outcome.ignored, this.host.now(fiber.getRef(Clock.Clock)))
-          ticket.call = said
-        }
+        if (said instanceof SharedCall) ticket.call = said
         resume(Effect.succeed(said))
       }
-      this.waiting.add(say)
-      this.host.exchange.asks.push({
+      const ask: Ask = {
         id: `${this.member}:${this.asked++}`,
-        resume: (answer, shift) =>
-          say(
-            answer === undefined
-              ? "again"
-              : answer instanceof Circuit.Refusal
-              ? refusalAt(answer, shift)
-              : this.given(answer, guarded, fiber)
-          )
-      })
+        isOver: false,
+        resume: (answer, shift) => {
+          if (answer === undefined || answer instanceof Circuit.Refusal) {
+            say(answer === undefined ? "again" : refusalAt(answer, shift))
+          } else if (ask.isOver) this.giveBack(answer, guarded, fiber)
+          else say(this.given(answer, guarded, fiber))
+        }
+      }
+      this.waiting.add(say)
+      exchange.asks.add(ask)
       this.host.urge()
       return Effect.sync(() => {
-        isOver = true
+        ask.isOver = true
+        this.waiting.delete(say)
       })
-    }).pipe(
-      Effect.timeoutOrElse({
-        duration: this.host.bound,
-        orElse: () =>
-          Effect.sync((): Said => {
-            // The answer may have come in the same moment.
-            if (ticket.call !== undefined) return ticket.call
-            this.host.lose()
-            return "again"
-          })
-      })
-    )
+    })
+    return this.host.inTime(answered, monotonic(fiber.getRef(Clock.Clock)), (isLost) =>
+      Effect.sync((): Said => {
+        // The answer may have come in the same moment.
+        if (ticket.call !== undefined) return ticket.call
+        return isLost ? "again" : this.crowdedOut(fiber)
+      }))
+  }
+
+  // Redis is well, and so many ask of it that the turn of this one did not come.
+  private crowdedOut(fiber: AnyFiber): Circuit.Refusal | "again" | "alone" {
+    const { cell: { current: { _tag, cause, generation, since } }, exchange } = this.host
+    if (exchange.known === undefined) return "alone"
+    if (_tag === "Closed") return "again"
+    return this.knownRefusal(this.host.now(fiber.getRef(Clock.Clock))) ??
+      new Circuit.Refusal("HalfOpen", 1000, since, generation, cause)
   }
 
   // What a process knows is enough to refuse, unless time may have changed it: a probe that outlived its lease, a ramp.
@@ -186,7 +201,7 @@ export class Leave {
   }
 
   private given(
-    { permit, place }: Exclude<Answer, Circuit.Refusal | undefined>,
+    { permit, place }: Given,
     guarded: SharedGuarded,
     fiber: AnyFiber
   ) {
@@ -197,6 +212,20 @@ export class Leave {
     if (place !== undefined) this.host.exchange.track(call)
     else this.host.exchange.held.set(call.lease = (permit as Lease).id, call)
     return call
+  }
+
+  // Leave that comes too late: whoever asked has been told otherwise, and nothing of it counts here.
+  private giveBack({ permit, place }: Given, guarded: SharedGuarded, fiber: AnyFiber): void {
+    const { exchange } = this.host
+    const now = this.host.now(fiber.getRef(Clock.Clock))
+    if (place === undefined) exchange.unwanted((permit as Lease).id, now)
+    else {
+      const { generation, step } = permit
+      const call = Object.assign(guarded.permit(), { startedAt: now, generation, step, place, isTold: true })
+      exchange.track(call)
+      exchange.happened.cameHome(call, Outcome.ignored, now)
+    }
+    this.host.urge()
   }
 
   private begun(guarded: SharedGuarded, fiber: AnyFiber, generation: number): SharedCall {

@@ -8,6 +8,7 @@
  */
 import * as Outcome from "../Outcome.ts"
 import type { Told } from "./Fleet.ts"
+import { lastOf, upTo } from "./Well.ts"
 
 /** A call, as long as it is told of by itself. Its times are those of the process. */
 export interface Logged extends Told {
@@ -20,52 +21,81 @@ export interface Logged extends Told {
 }
 
 export class Log<Call extends Logged> {
-  /** A call's first mention is that it was admitted, its next that it came home. A number is one of those that did `well`. */
-  readonly entries: Array<Call | number> = []
+  private readonly all: Array<Call | number> = []
   readonly well: {
     generation: number
     readonly startedAt: Array<number>
     readonly settledAt: Array<number>
   } = { generation: -1, startedAt: [], settledAt: [] }
+  /** How much has happened: every call is admitted and comes home. */
+  length = 0
+  /** The call that was admitted last, as long as nothing happened since: of most there is no more to say than two times. */
+  private last: Call | undefined = undefined
 
-  get length(): number {
-    return this.entries.length
+  /** What happened, in order (`Fleet.Report`). */
+  get entries(): ReadonlyArray<Call | number> {
+    this.written()
+    return this.all
   }
 
   admitted(call: Call): void {
-    call.entry = this.entries.push(call) - 1
+    this.length++
+    this.written()
+    this.last = call
   }
 
   cameHome(call: Call, outcome: Outcome.Outcome, now: number): void {
-    const { entries, well } = this
+    this.length++
+    const isAtOnce = this.last === call
+    if (!isAtOnce) this.written()
+    const { all, well } = this
     // What says no more than that it is good, of a call that is in this log from its beginning.
-    if (outcome === Outcome.success && entries[call.entry] === call && call.answeredAt === undefined) {
+    if (outcome === Outcome.success && (isAtOnce || all[call.entry] === call) && call.answeredAt === undefined) {
       if (well.startedAt.length === 0) well.generation = call.generation
       if (well.generation === call.generation) {
-        entries.push(entries[call.entry] = well.startedAt.push(call.startedAt) - 1)
+        const n = well.startedAt.push(call.startedAt) - 1
         well.settledAt.push(now)
+        if (isAtOnce) this.atOnce(n)
+        else all.push(all[call.entry] = n)
         return
       }
     }
+    this.written()
     call.outcome = outcome
     call.settledAt = now
-    entries.push(call)
+    all.push(call)
+  }
+
+  private atOnce(n: number): void {
+    const { all } = this
+    const before = all[all.length - 1]
+    this.last = undefined
+    if (typeof before === "number" && before < 0) all[all.length - 1] = upTo(n)
+    else all.push(upTo(n))
+  }
+
+  private written(): void {
+    const { all, last } = this
+    if (last !== undefined) last.entry = all.push(last) - 1
+    this.last = undefined
   }
 
   /** This log with what happened after it: it could not be told. */
   followedBy(later: Log<Call>): Log<Call> {
-    const { entries, well } = this
+    const { all, well } = this
     const wellLater = later.well
     const isOver = wellLater.startedAt.length > 0 && well.startedAt.length > 0 &&
       well.generation !== wellLater.generation
     // The period that this was about is over for its own process.
     if (isOver) return later
-    const [calls, before] = [entries.length, well.startedAt.length]
+    this.written()
+    this.length += later.length
+    const [calls, before] = [all.length, well.startedAt.length]
     for (const entry of later.entries) {
-      if (typeof entry === "number") entries.push(entry + before)
+      if (typeof entry === "number") all.push(entry < 0 ? upTo(lastOf(entry) + before) : entry + before)
       else {
         if (later.entries[entry.entry] === entry && entry.outcome === undefined) entry.entry += calls
-        entries.push(entry)
+        all.push(entry)
       }
     }
     if (wellLater.startedAt.length > 0) well.generation = wellLater.generation

@@ -26,10 +26,16 @@ export interface Order {
 interface Host extends Breaker.BreakerImpl {
   readonly exchange: { readonly orders: Orders }
   readonly isAlone: boolean
-  /** How long somebody may wait, in milliseconds. */
-  readonly bound: number
   readonly urge: () => void
-  readonly lose: () => void
+  /**
+   * Waits for an answer since then, for as long as a call may. Where Redis is the reason that it does not come in time, nobody
+   * waits for Redis any more; it may also be that many others wait.
+   */
+  readonly inTime: <A>(
+    answer: Effect.Effect<A>,
+    since: number,
+    otherwise: (isLost: boolean) => Effect.Effect<A>
+  ) => Effect.Effect<A>
 }
 
 export class Orders {
@@ -78,21 +84,28 @@ export const ordered = (
 ): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     const clock = fiber.getRef(Clock.Clock)
+    let isDone = false
     let carriedOut = nothing
-    const given = host.exchange.orders.give(whole(order, host), monotonic(clock), () => carriedOut())
+    const given = host.exchange.orders.give(whole(order, host), monotonic(clock), () => {
+      isDone = true
+      carriedOut()
+    })
     if (host.isAlone) return here(given)
-    return Effect.callback<boolean>((resume) => {
+    // Where only many others are in its way it is waited for: an operator wants to know that all have heard.
+    let turns = mostTurns
+    const answered = Effect.callback<boolean>((resume) => {
       carriedOut = () => resume(Effect.succeed(true))
-      host.urge()
-    }).pipe(
-      Effect.timeoutOrElse({
-        duration: host.bound,
-        orElse: () =>
-          Effect.sync(() => {
-            host.lose()
-            return false
-          })
-      }),
+      if (isDone) carriedOut()
+      else host.urge()
+    })
+    const done: Effect.Effect<boolean> = Effect.suspend(() =>
+      host.inTime(
+        answered,
+        monotonic(clock),
+        (isLost) => !isDone && (isLost || --turns === 0) ? Effect.succeed(false) : done
+      )
+    )
+    return done.pipe(
       Effect.flatMap((isDone) => {
         if (!isDone) return here(given)
         return Effect.sync(() => host.commanded(order, host.now(clock)))
@@ -110,6 +123,9 @@ export const due = (fleet: Fleet, orders: ReadonlyArray<Order>, now: number): Re
 // ---------------------------------------------------------------------------------------------------------------------
 
 const most = 32
+
+/** How many times as long as a call an operator waits, where Redis is well. */
+const mostTurns = 20
 
 const nothing = (): void => undefined
 

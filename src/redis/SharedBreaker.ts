@@ -39,7 +39,8 @@ import * as Stored from "./Stored.ts"
  * - `bound` is how long a call may wait for Redis (default 50 milliseconds). Only a call that needs Redis waits at all: one
  *   through a circuit that is half-open, or that this process has not looked up yet.
  * - `poll` is how often a circuit that is not closed is looked up, should news of it have been lost (default 5 seconds).
- * - `grace` is how long a verdict waits for processes that do not answer (default 50 milliseconds).
+ * - `grace` is how long a verdict waits for processes that do not answer, after their next report was due (default 50
+ *   milliseconds).
  * - `idleTimeToLive` is how long Redis keeps a circuit that nobody tells of (default one hour). One that is open is kept so
  *   long after its opening, one that is isolated without an end for ever.
  * - `onStoreError` says what happens to calls while Redis is gone: `local` (the default) lets each process go on with what it

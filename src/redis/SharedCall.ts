@@ -16,19 +16,31 @@ import type { Logged } from "./Log.ts"
 
 /** A call, with its own story beside what the machine keeps of it. */
 export class SharedCall extends Call implements Logged {
-  place: Place | undefined = undefined
-  outcome: Outcome.Outcome | undefined = undefined
-  settledAt = 0
-  entry = -1
+  declare place: Place | undefined
+  declare outcome: Outcome.Outcome | undefined
+  declare settledAt: number
+  declare entry: number
   /** Whether the fleet is told of it. */
-  isTold = false
+  declare isTold: boolean
   /** Whether the fleet gave it leave, on a ramp. */
-  isGiven = false
+  declare isGiven: boolean
   /** The leave that the fleet gave it, where it is a probe. */
-  lease: string | undefined = undefined
+  declare lease: string | undefined
   /** What its generation is one of: the fleet's count, or that of a process that was left alone. */
-  era = 0
+  declare era: number
 }
+
+// Of most calls there is no more to say: they need no room for it.
+Object.assign(SharedCall.prototype, {
+  place: undefined,
+  outcome: undefined,
+  settledAt: 0,
+  entry: -1,
+  isTold: false,
+  isGiven: false,
+  lease: undefined,
+  era: 0
+})
 
 /** The circuit that an effect is under. */
 interface SharedOwner extends Owner {

@@ -108,7 +108,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     const { isAlone } = this
     if (isAlone) this.movedAlone ||= this.cell.current.generation !== generation
     if (call instanceof Circuit.Refusal) return call
-    call.era = this.era
+    if (this.era > 0) call.era = this.era
     if (!isAlone && !call.settled && call.generation !== OBSERVED) {
       const { exchange, exchange: { happened } } = this
       call.isTold = true
@@ -216,8 +216,25 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     if (this.dueAt === Infinity) this.due(now - this.origin + this.sharing.poll)
   }
 
-  lose(): void {
-    this.courier.lose(`Redis did not answer within ${this.bound} ms`)
+  inTime<A>(
+    answer: Effect.Effect<A>,
+    since: number,
+    otherwise: (isLost: boolean) => Effect.Effect<A>
+  ): Effect.Effect<A> {
+    const { bound, courier: { clock, store } } = this
+    const hear = Math.min(aMoment, bound)
+    return Effect.timeoutOrElse(answer, {
+      duration: bound - hear,
+      orElse: () =>
+        // What has arrived is heard before Redis is blamed: this process may have had no time for it.
+        Effect.flatMap(Effect.sleep(hear), () => {
+          const now = monotonic(clock)
+          const slack = tardy * bound
+          const isSlow = store.waitsSince <= now - bound + slack && now - since <= bound + slack
+          if (isSlow) this.courier.lose(`Redis did not answer within ${bound} ms`)
+          return otherwise(this.isAlone)
+        })
+    })
   }
 
   due(at: number): void {
@@ -232,6 +249,10 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
       else this.due(quietUntil)
       return Effect.void
     })
+  }
+
+  get farewell(): Effect.Effect<void> {
+    return Effect.suspend(() => this.exchange.isUnderWay ? Effect.void : this.exchanged)
   }
 
   private get exchanged(): Effect.Effect<void> {
@@ -292,7 +313,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     if (why !== undefined) {
       this.aloneSince = at
       this.exchange.forget()
-      this.exchange.asks = []
+      this.exchange.asks.forget()
       orphan(this, (id) => this.exchange.held.get(id))
       this.leave.lost()
       this.emit({ _tag: "StoreLost", at, why })
@@ -309,7 +330,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
 
   close(clock: Clock.Clock): boolean {
     this.exchange.giveUp(this.now(clock))
-    return this.exchange.isAwaited || this.exchange.happened.length > 0
+    return !this.isAlone && (this.exchange.isAwaited || this.exchange.happened.length > 0)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -344,3 +365,11 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
       }))
   }
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A process whose own timers are so late, as a share of what they are set to, cannot say that somebody else is. */
+const tardy = 0.25
+
+/** How long it takes to hear what has arrived, in milliseconds. */
+const aMoment = 1

@@ -118,6 +118,8 @@ export class Store {
   readonly options: Options
   private readonly redis: Redis.Redis["Service"]
   private readings: ReadonlyArray<Reading> = []
+  /** When each question that waits for its answer was asked, oldest first. */
+  private readonly waiting = new Set<{ readonly askedAt: number }>()
   /** What makes a monotonic time one of Redis; `undefined` until Redis has told its own. */
   shift: number | undefined = undefined
 
@@ -179,6 +181,12 @@ export class Store {
     })
   }
 
+  /** Since when a question waits for its answer, by the monotonic clock; infinite where none does. */
+  get waitsSince(): number {
+    const [oldest] = this.waiting
+    return oldest?.askedAt ?? Infinity
+  }
+
   /** What others write, until the news stop. */
   get news(): Effect.Effect<Queue.Dequeue<Redis.RedisMessage, Redis.RedisError>, never, Scope.Scope> {
     return this.redis.subscribe(channelOf(this.options.prefix))
@@ -210,7 +218,9 @@ export class Store {
   ): Effect.Effect<{ readonly answer: Answer; readonly took: number }, StoreError> {
     return Effect.clockWith((clock) => {
       const asked = monotonic(clock)
-      return Effect.map(answer, (answer) => {
+      const question = { askedAt: asked }
+      this.waiting.add(question)
+      return Effect.map(Effect.ensuring(answer, Effect.sync(() => this.waiting.delete(question))), (answer) => {
         const heard = monotonic(clock)
         const time = Number(answer[0]) * 1000 + Number(answer[1]) / 1000
         this.believe({ least: time - heard, most: time - asked })

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type * as Outcome from "../Outcome.ts"
+import * as Outcome from "../Outcome.ts"
 
 /** The circuit. Times are those of the monotonic clock. */
 export interface Host {
@@ -63,6 +63,7 @@ export class Timetable {
 
   /** A call came home: what may change the state of all is told soon, and what may be the end of it at once. */
   cameHome(outcome: Outcome.Outcome, now: number): void {
+    if (outcome === Outcome.success && !this.isSuspicious) return
     this.isPressing ||= outcome._tag === "Trip" || outcome._tag === "Throttled"
     if (this.isSuspicious && now - this.suspectedAt >= hurry) {
       this.suspectedAt = now

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer } from "effect"
-import { Breaker, BreakerMap } from "effect-breaker"
+import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Breaker, BreakerMap, TripPolicy } from "effect-breaker"
 import { SharedBreaker } from "effect-breaker/redis"
 import { Redis } from "effect/persistence"
 import { TestClock } from "effect/testing"
@@ -11,8 +11,12 @@ import {
   eventually,
   fail,
   goOn,
+  hanging,
   happened,
+  keptOf,
+  keyOf,
   mapOf,
+  type Member,
   memberOf,
   redisOf,
   stop,
@@ -20,6 +24,7 @@ import {
   until,
   untilStore
 } from "./members.ts"
+import { makeProxy as makeSlowProxy } from "./proxy.ts"
 import { makeServer, type Server, withTime } from "./server.ts"
 
 interface There {
@@ -275,5 +280,69 @@ describe.runIf(withTime)("a call that has to wait for Redis", () => {
         assert.strictEqual(yield* Effect.succeed("another").pipe(map.execute({ key: "small" })), "another")
       })).pipe(Effect.provide(TestClock.layer()))
       yield* goOn(server)
+    }).pipe(Effect.scoped))
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+describe.runIf(withTime)("a scope that closes", () => {
+  /** What is kept of the calls of all. */
+  const counts = (server: Server) =>
+    Effect.map(server.send("HGET", keyOf(), "text"), (text) => {
+      const { counts } = JSON.parse(text) as {
+        readonly counts: { readonly successes: number; readonly failures: number }
+      }
+      return [counts.successes, counts.failures]
+    })
+  const isUnderWay = ({ breaker }: Member) =>
+    (breaker as unknown as { readonly exchange: { readonly isUnderWay: boolean } }).exchange.isUnderWay
+  const policy = { tripPolicy: TripPolicy.consecutive(10) } as const
+
+  it.live("waits for a report that is under way, and tells what happened to calls meanwhile", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const proxy = yield* makeSlowProxy(server.port)
+      const scope = yield* Scope.make()
+      const member = yield* Scope.provide(memberOf(proxy, policy), scope)
+      proxy.change({ _tag: "pass", delay: 50 })
+      yield* fail(member)
+      yield* eventually(Effect.sync(() => isUnderWay(member)), (is) => is)
+      yield* fail(member, 2)
+      yield* answerOf(member)
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(yield* counts(server), [1, 3])
+    }).pipe(Effect.scoped))
+
+  it.live("tells what comes after a suspicion too, and waits for no verdict", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const options = { tripPolicy: TripPolicy.consecutive(3), grace: "1 hour" } as const
+      const proxy = yield* makeSlowProxy(server.port)
+      const silent = yield* memberOf(proxy, options)
+      yield* hanging(silent)
+      yield* eventually(keptOf(server), (kept) => kept?.members.some(([, , running]) => running === 1) === true)
+      proxy.change({ _tag: "drop" })
+      const scope = yield* Scope.make()
+      const member = yield* Scope.provide(memberOf(server, options), scope)
+      yield* fail(member, 3)
+      yield* eventually(server.send("HGET", keyOf(), "text"), (text) => text.includes("suspectedAt"))
+      yield* eventually(Effect.sync(() => isUnderWay(member)), (is) => !is)
+      yield* fail(member, 2)
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(yield* counts(server), [0, 5])
+      // A client that closes waits for what it asked.
+      proxy.change({ _tag: "cut" })
+    }).pipe(Effect.scoped))
+
+  it.live("waits no longer than a call would, where Redis is silent", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const proxy = yield* makeSlowProxy(server.port)
+      const scope = yield* Scope.make()
+      const member = yield* Scope.provide(memberOf(proxy, { ...policy, bound: "100 millis" }), scope)
+      proxy.change({ _tag: "drop" })
+      yield* fail(member)
+      yield* Scope.close(scope, Exit.void)
+      assert.isAbove(proxy.dropped(), 0)
     }).pipe(Effect.scoped))
 })

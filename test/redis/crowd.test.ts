@@ -1,6 +1,6 @@
 /** Many processes that have something to tell at the same moment. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Logger, Schedule } from "effect"
+import { Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, Schedule } from "effect"
 import { Breaker, TripPolicy } from "effect-breaker"
 import { SharedBreaker } from "effect-breaker/redis"
 import * as Registry from "../../src/Registry.ts"
@@ -60,6 +60,55 @@ describe.runIf(withTime)("a crowd of processes", () => {
       )
       assert.strictEqual(running, 1)
       assert.deepStrictEqual(crowd.flatMap(({ lost }) => lost), [])
+    }).pipe(Effect.scoped))
+
+  it.live("that asks at once is answered or refused in time, and nobody takes Redis for lost because of the others", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const crowd = yield* crowdOn(server, { bound: "50 millis" })
+      yield* crowd[0]!.breaker.trip({ openFor: "1 second" })
+      yield* Effect.forEach(crowd, ({ breaker }) => until(breaker, "Open"), { concurrency: "unbounded" })
+      yield* Effect.sleep("1 second")
+      const asks = crowd.map(({ breaker }) => Effect.exit(breaker.execute(Effect.sleep("1 second"))))
+      const answers = yield* Effect.all(asks, { concurrency: "unbounded" })
+      // Whoever is given leave too late gives it back.
+      assert.isAtMost(answers.filter(Exit.isSuccess).length, 1)
+      assert.deepStrictEqual(crowd.flatMap(({ lost }) => lost), [])
+    }).pipe(Effect.scoped))
+
+  it.live("where one waits too long because others were before it is refused, its leave is given back, and Redis is not lost", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const proxy = yield* makeProxy(server.port)
+      const options = {
+        bound: "300 millis",
+        poll: "1 hour",
+        halfOpen: { concurrency: 2, successes: 2 }
+      } as const
+      const [member] = yield* crowdOn(proxy, options, 1)
+      const { breaker, lost } = member!
+      const { exchange } = breaker as unknown as { readonly exchange: { readonly isUnderWay: boolean } }
+      yield* breaker.trip({ openFor: "100 millis" })
+      yield* Effect.filterOrFail(breaker.state, ({ retryAfter }) => Duration.isZero(retryAfter)).pipe(
+        Effect.retry(Schedule.spaced("5 millis"))
+      )
+      proxy.change({ _tag: "pass", delay: 100 })
+      const home = yield* Deferred.make<void>()
+      const first = yield* Effect.forkScoped(breaker.execute(Deferred.await(home)))
+      yield* Effect.retry(
+        Effect.filterOrFail(Effect.sync(() => exchange.isUnderWay), (is) => is),
+        Schedule.spaced("1 millis")
+      )
+      // It is asked for once the first has its answer, and has waited for most of its time by then.
+      const second = yield* Effect.flip(breaker.execute(Effect.void))
+      assert.deepInclude(second, { _tag: "CircuitRejected", reason: "HalfOpen" })
+      assert.strictEqual((yield* breaker.state)._tag, "HalfOpen")
+      proxy.change({ _tag: "pass" })
+      yield* Effect.retry(breaker.execute(Effect.void), { schedule: Schedule.spaced("5 millis"), times: 2000 })
+      yield* Deferred.succeed(home, undefined)
+      yield* Fiber.join(first)
+      yield* until(breaker, "Closed")
+      assert.deepStrictEqual(lost, [])
     }).pipe(Effect.scoped))
 
   it.live("that fails at once is counted to the last failure", () =>

@@ -253,6 +253,10 @@ describe("historyChecker", () => {
     assert.deepStrictEqual(laws(history(...both)), [`${law}: 2 probes run: 1, 2`])
     assert.deepStrictEqual(laws(history(...both), { concurrency: 2 }), [])
     assert.deepStrictEqual(laws(history(...both), { lease: 940 }), [])
+    // A busy provider reads of it only after its caller has given it up, and has said when.
+    const [first, second, ...rest] = both.filter(([by]) => by === "provider")
+    const late = [...both.slice(0, 6), rest[0]!, first!, second!, ...both.slice(9)]
+    assert.deepStrictEqual(laws(history(...late)), [])
     assert.deepStrictEqual(
       laws(planted((line) => line.what === "news" && line.count === 4, [
         "redis",
@@ -288,10 +292,24 @@ describe("historyChecker", () => {
         : [line]
     )
     assert.deepStrictEqual(laws(opened), [`${law}: generation 2 failed with 0 of 1 probes`])
+    // Leave that reached nobody is a failed probe once its lease is over, and not before.
+    const unclaimed = (from: number) =>
+      opened.flatMap((line): ReadonlyArray<Line> =>
+        line.what === "news" && line.count === 6 ? [line, { ...line, count: 7, leases: [["l3", from]] }] : [line]
+      )
+    assert.deepStrictEqual(laws(unclaimed(30 - 901)), [])
+    assert.deepStrictEqual(laws(unclaimed(30 - 900)), [`${law}: generation 2 failed with 0 of 1 probes`])
+    // Whoever begins a history in the midst of a period brings along the probes that it made alone.
+    const anew = (failed: number) =>
+      opened.map((line): Line =>
+        line.what === "news" && line.generation > 1 ? Object.assign({}, line, { epoch: "f", failed }) : line
+      )
+    assert.deepStrictEqual(laws(anew(1)), [])
+    assert.deepStrictEqual(laws(anew(0)), [`${law}: generation 2 failed with 0 of 1 probes`])
   })
 
   it("finds a ramp that admits more or less than its share", () => {
-    const ramp = (admits: number, refuses: number) =>
+    const ramp = (admits: number, refuses: number, late = 0) =>
       history(
         ["a", up],
         ["redis", news("Ramping", 3, 1)],
@@ -304,7 +322,10 @@ describe("historyChecker", () => {
         ]).flat(),
         ...Array.from({ length: refuses }, (_, i): ReadonlyArray<readonly [string, Said]> => [
           ["a", asked(`r${i}`)],
-          ["a", returned(`r${i}`, { how: "rejected", reason: "HalfOpen", rule: "probes", generation: 3 })]
+          [
+            "a",
+            returned(`r${i}`, { how: "rejected", reason: "HalfOpen", rule: "probes", generation: 3, isLate: i < late })
+          ]
         ]).flat(),
         ["a", { what: "down" }]
       )
@@ -313,6 +334,7 @@ describe("historyChecker", () => {
     const law = "a ramp admits its share of the fleet's calls"
     assert.deepStrictEqual(laws(ramp(12, 28), { share: 0.25 }), [`${law}: generation 3: 12 of 40, where 0.25 may`])
     assert.deepStrictEqual(laws(ramp(9, 31), { share: 0.25 }), [`${law}: generation 3: 9 of 40, where 0.25 may`])
+    assert.deepStrictEqual(laws(ramp(9, 31, 1), { share: 0.25 }), [])
   })
 
   it("finds a call that never ended, unless its process was killed", () => {

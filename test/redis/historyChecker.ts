@@ -188,12 +188,17 @@ const laws: Readonly<Record<string, Law>> = {
     }
     // By the wall's clock, as leases are given: from when a probe reaches the provider until it leaves it or its leave ends.
     const running = new Map<string, number>()
+    const over = new Set<string>()
     for (const line of lines) {
       if (line.what === "began" || line.what === "ended") {
         for (const [id, until] of running) if (until <= line.wall) running.delete(id)
       }
-      if (line.what === "ended") running.delete(line.call)
-      if (line.what !== "began" || line.lease === undefined) continue
+      if (line.what === "ended") {
+        running.delete(line.call)
+        over.add(line.call)
+      }
+      // A busy provider may read of a call that its caller has given up since, and said when.
+      if (line.what !== "began" || line.lease === undefined || over.has(line.call)) continue
       const leave = given.get(line.lease)
       const until = leave?.from === undefined ? Infinity : leave.from + lease
       if (until > line.wall) running.set(line.call, until)
@@ -218,6 +223,19 @@ const laws: Readonly<Record<string, Law>> = {
         else all.push(line)
       }
     }
+    const taken = new Set(lines.flatMap((line) => line.what === "admitted" ? line.lease ?? [] : []))
+    // Leave that was given, and that reached nobody: when it was given, by generation.
+    const unclaimed = new Map<number, Map<string, number>>()
+    // What a process brings along that begins a history in the midst of a period: the probes that it made alone.
+    const brought = new Map<string, Of<"news">>()
+    for (const line of lines) {
+      if (line.what !== "news") continue
+      if (!brought.has(line.epoch)) brought.set(line.epoch, line)
+      for (const [id, from] of line.leases) {
+        if (taken.has(id)) continue
+        unclaimed.set(line.generation, (unclaimed.get(line.generation) ?? new Map<string, number>()).set(id, from))
+      }
+    }
     const kills = lines.filter((line) => line.what === "did" && line.deed === "SIGKILL")
     const commands = lines.filter(({ what }) => what === "commanded")
     const last = new Map<string, Of<"news">>()
@@ -228,8 +246,11 @@ const laws: Readonly<Record<string, Law>> = {
       if (before?.stage !== "Probing" || line.generation !== before.generation + 1) continue
       if (line.tag === "Isolated" || (line.tag === "Open" && line.rule !== "probes")) continue
       if (commands.some(({ at }) => at > before.at - 1000 && at < line.at + 1000)) continue
-      let passed = 0
-      let failed = 0
+      const first = brought.get(line.epoch)
+      let { failed, passed } = first?.generation === before.generation ? first : { failed: 0, passed: 0 }
+      for (const from of unclaimed.get(before.generation)?.values() ?? []) {
+        if (line.since - from > lease - skew) failed++
+      }
       for (const { at, call } of leaves.get(before.generation) ?? []) {
         const home = settled.get(call)
         const took = home === undefined ? Infinity : home.at - at
@@ -250,7 +271,7 @@ const laws: Readonly<Record<string, Law>> = {
 
   "a ramp admits its share of the fleet's calls": (lines, { share }, report) => {
     if (share === undefined) return
-    const ramps = new Map<number, { asked: number; admitted: number; at: number }>()
+    const ramps = new Map<number, { asked: number; admitted: number; late: number; at: number }>()
     const isRamp = new Set(
       lines.flatMap((line) => line.what === "news" && line.stage === "Ramping" ? [line.generation] : [])
     )
@@ -261,14 +282,16 @@ const laws: Readonly<Record<string, Law>> = {
         ? line.generation
         : undefined
       if (generation === undefined || !isRamp.has(generation)) continue
-      const ramp = ramps.get(generation) ?? { asked: 0, admitted: 0, at: line.at }
+      const ramp = ramps.get(generation) ?? { asked: 0, admitted: 0, late: 0, at: line.at }
       ramp.asked++
       if (line.what === "admitted") ramp.admitted++
+      else if (line.what === "returned" && line.isLate === true) ramp.late++
       ramps.set(generation, ramp)
     }
-    for (const [generation, { admitted, asked, at }] of ramps) {
+    for (const [generation, { admitted, asked, at, late }] of ramps) {
       const least = Math.floor(asked * share + 1e-9)
-      if (admitted < least || admitted > least + 1) {
+      // Whoever was late had no leave, whatever the fleet had to say.
+      if (admitted < least - late || admitted > least + 1) {
         report({ at }, `generation ${generation}: ${admitted} of ${asked}, where ${share} may`)
       }
     }

@@ -57,6 +57,8 @@ export type Told =
     readonly rule?: string | undefined
     readonly generation?: number | undefined
     readonly why?: string | undefined
+    /** It was refused because its turn did not come in time. The fleet may have given it leave meanwhile. */
+    readonly isLate?: boolean | undefined
   }
   /** The process learnt of another state. `epoch` and `period` are those of the fleet, where it is the fleet's. */
   | {

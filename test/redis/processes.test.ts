@@ -6,7 +6,7 @@
  * was seen, as it is kept where something was wrong.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { CallWindow, TripPolicy } from "effect-breaker"
 import fs from "node:fs"
 import os from "node:os"
@@ -194,6 +194,7 @@ describe.runIf(withRedis && isLong)("eight processes on one circuit, for long", 
             : { after: random.between(5, 120), say: "ok" }
         }
         yield* fleet.all((worker) => worker.tell({ _tag: "rate", perSecond: 20 }))
+        const starting: Array<Fiber.Fiber<unknown>> = []
         let killed = 0
         let stopped = 0
         for (const since = performance.now(); !isOver(since);) {
@@ -203,9 +204,8 @@ describe.runIf(withRedis && isLong)("eight processes on one circuit, for long", 
           if (random.next() < 0.3) {
             killed++
             yield* worker.kill
-            yield* Effect.forkScoped(
-              Effect.flatMap(fleet.start(), (worker) => worker.tell({ _tag: "rate", perSecond: 20 }))
-            )
+            const start = Effect.flatMap(fleet.start(), (worker) => worker.tell({ _tag: "rate", perSecond: 20 }))
+            starting.push(yield* Effect.forkScoped(start))
           } else {
             stopped++
             yield* worker.stop
@@ -213,6 +213,8 @@ describe.runIf(withRedis && isLong)("eight processes on one circuit, for long", 
           }
         }
         yield* Effect.sleep("1500 millis")
+        // On a busy machine one may take longer to start than all of this.
+        yield* Fiber.joinAll(starting)
         fleet.provider.answerAll("ok")
         fleet.provider.behave = healthy()
         yield* untilAll(fleet, ({ state }) => state === "Closed")

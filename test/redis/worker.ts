@@ -109,6 +109,8 @@ const classify: Breaker.Classify = (exit) => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 const calls = new WeakMap<object, string>()
+/** Calls that were refused because so many asked, and what they were refused with. */
+const late = new Set<unknown>()
 const leases = new WeakMap<object, string>()
 
 const watch = (circuit: SharedCircuit): void => {
@@ -155,12 +157,20 @@ const watch = (circuit: SharedCircuit): void => {
     admitted(call, answer.permit.startedAt)
     return call
   }
+  const crowdedOut = leave["crowdedOut"].bind(leave)
+  leave["crowdedOut"] = (fiber) => {
+    const said = crowdedOut(fiber)
+    late.add(said)
+    return said
+  }
   const turnAway = leave["turnAway"].bind(leave)
-  leave["turnAway"] = (refusal, guarded: SharedGuarded, fiber, taken) =>
-    turnAway(refusal, guarded, fiber, (call) => {
+  leave["turnAway"] = (refusal, guarded: SharedGuarded, fiber, taken) => {
+    if (late.delete(refusal)) late.add(calls.get(guarded.self))
+    return turnAway(refusal, guarded, fiber, (call) => {
       admitted(call)
       return taken(call)
     })
+  }
 
   listen(circuit.group, (event) => {
     if (event._tag === "Transitioned") {
@@ -219,7 +229,7 @@ const one = (circuit: SharedCircuit): Effect.Effect<string> => {
     : guarded
   return Effect.map(Effect.exit(impatient), (exit) => {
     isRunning--
-    const returned = returnedBy(exit)
+    const returned = { ...returnedBy(exit), isLate: late.delete(id) || undefined }
     note({ what: "returned", call: id, ...returned })
     return returned.how
   })
