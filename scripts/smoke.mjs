@@ -3,6 +3,7 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Logger, Metric, Stream } from "effect"
 import { Breaker, TripPolicy } from "effect-breaker"
+import { Chaos } from "effect-breaker/chaos"
 import { CircuitControl, CircuitReader, Registry } from "effect-breaker/control"
 import { Dashboard } from "effect-breaker/dashboard"
 import { LlmBreaker, LlmOutcome, LlmStream, PartReader } from "effect-breaker/llm"
@@ -152,6 +153,21 @@ const watched = Effect.gen(function*() {
   assert.equal(yield* breaker.execute(Effect.succeed("answer")), "answer")
 })
 
+// Through an outage that is only rehearsed.
+const rehearsed = Effect.gen(function*() {
+  const breaker = yield* Breaker.make({ name: "rehearsed", tripPolicy: TripPolicy.consecutive(2) })
+  const asks = breaker.execute(Effect.succeed("answer").pipe(Chaos.inject("openai")))
+  assert.equal(yield* asks, "answer")
+  const outage = Chaos.layer({ faults: [{ fault: "overloaded", share: 1, at: ["openai"] }] })
+  yield* Effect.gen(function*() {
+    const injected = yield* Effect.flip(asks)
+    assert.deepEqual([injected._tag, injected.status], ["ChaosError", 529])
+    yield* Effect.flip(asks)
+    assert.equal((yield* Effect.flip(asks))._tag, "CircuitRejected")
+    assert.deepEqual((yield* Chaos.status).points, [{ point: "openai", calls: 2, faults: { overloaded: 2 } }])
+  }).pipe(Effect.provide(outage), Effect.provide(Logger.layer([])))
+})
+
 // Each with circuits and series of its own.
 const alone = (self) =>
   Effect.runPromise(
@@ -161,5 +177,5 @@ const alone = (self) =>
     )
   )
 
-for (const each of [program, streamed, steered, counted, watched]) await alone(each)
+for (const each of [program, streamed, steered, counted, watched, rehearsed]) await alone(each)
 console.log(`smoke test passed on Node ${process.versions.node}`)
