@@ -1,2 +1,6 @@
+export * as CallLog from "./CallLog.ts"
+export * as CallRecord from "./CallRecord.ts"
+export * as Incident from "./Incident.ts"
 export * as Policy from "./Policy.ts"
+export * as Replay from "./Replay.ts"
 export * as Timeline from "./Timeline.ts"
