@@ -1,5 +1,6 @@
 /** What the reports of the benchmarks share: Markdown tables, and figures as people say them. */
-import { markdown as table, whole } from "../src/cli/Table.ts"
+import { markdown as table } from "../src/cli/Table.ts"
+import { whole } from "../src/replay/Words.ts"
 import type { Budget } from "./budgets.ts"
 
 export { table, whole }

@@ -6,8 +6,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import { percent, span, whole } from "../replay/Words.ts"
 import { Screen } from "./Screen.ts"
-import { percent, span, whole } from "./Table.ts"
 
 /** How far it is: how much of what is done, of how much where that is known. */
 export interface State {

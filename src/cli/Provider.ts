@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as Words from "../replay/Words.ts"
 import * as FakeProvider from "../testing/FakeProvider.ts"
 import type * as Fault from "../testing/Fault.ts"
 import * as Script from "../testing/Script.ts"
@@ -20,7 +21,6 @@ import * as Failed from "./Failed.ts"
 import * as Input from "./Input.ts"
 import * as ProviderTally from "./ProviderTally.ts"
 import { Screen } from "./Screen.ts"
-import * as Table from "./Table.ts"
 import * as Text from "./Text.ts"
 
 const options = {
@@ -216,12 +216,12 @@ const serve = (
         if (!screen.live) return
         const elapsed = (yield* Clock.currentTimeMillis) - began - now.began
         const inFlight = yield* provider.inFlight
-        const of = now.length === Infinity ? "" : ` of ${Table.span(now.length)}`
+        const of = now.length === Infinity ? "" : ` of ${Words.span(now.length)}`
         yield* screen.status(
-          `${now.name}  ${Table.span(Math.min(elapsed, now.length))}${of}  ${
-            Table.whole(tally.requests())
+          `${now.name}  ${Words.span(Math.min(elapsed, now.length))}${of}  ${
+            Words.whole(tally.requests())
           } requests ended`
-            + `  ${Table.whole(inFlight)} running`
+            + `  ${Words.whole(inFlight)} running`
         )
       }),
       Schedule.spaced(250)
@@ -255,15 +255,15 @@ const phaseLine = (
   { faults = [], limits = [] }: FakeProvider.Phase
 ): string => {
   const what = [
-    ...faults.map(({ fault, share }) => `${labelOf(fault)} ${Table.percent(share)}`),
+    ...faults.map(({ fault, share }) => `${labelOf(fault)} ${Words.percent(share)}`),
     ...limits.map(({ _tag }) => `limit ${_tag.toLowerCase()}`)
   ]
-  return `${clockOf(at)}  ${name} (${Table.span(length)})${what.length === 0 ? "" : `: ${what.join(", ")}`}`
+  return `${clockOf(at)}  ${name} (${Words.span(length)})${what.length === 0 ? "" : `: ${what.join(", ")}`}`
 }
 
 const requestLine = ({ at, end, endedAt, fault, format, index, model, phase, status }: FakeProvider.Entry): string =>
   `${clockOf(at)}  #${index} ${format ?? "?"} ${model ?? ""} → ${status ?? "no answer"}, ${end}`
-  + ` after ${Table.span((endedAt ?? at) - at)}${fault === undefined ? "" : ` (${fault}, ${phase})`}`
+  + ` after ${Words.span((endedAt ?? at) - at)}${fault === undefined ? "" : ` (${fault}, ${phase})`}`
 
 const labelOf = (fault: Fault.Fault): string => {
   if (fault._tag === "JsonError") return `${fault.status} ${fault.code ?? fault.type ?? ""}`.trimEnd()

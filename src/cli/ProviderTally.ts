@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Words from "../replay/Words.ts"
 import type * as FakeProvider from "../testing/FakeProvider.ts"
 import * as Table from "./Table.ts"
 
@@ -63,7 +64,7 @@ export const table = (counts: ReadonlyArray<PhaseCount>): string =>
     counts.map(({ faults, healthy, left, phase, refused, requests, statuses, tokens }) => [
       phase,
       ...[requests, healthy, Object.values(faults).reduce((sum, count) => sum + count, 0), refused, left, tokens].map(
-        Table.whole
+        Words.whole
       ),
       listed(statuses),
       listed(faults)
@@ -80,4 +81,4 @@ const plusOne = (counts: Readonly<Record<string, number>>, key: string): Readonl
 })
 
 const listed = (counts: Readonly<Record<string, number>>): string =>
-  Object.entries(counts).map(([key, count]) => `${key} ${Table.whole(count)}`).join(", ")
+  Object.entries(counts).map(([key, count]) => `${key} ${Words.whole(count)}`).join(", ")

@@ -21,26 +21,6 @@ export const markdown = (head: ReadonlyArray<string>, rows: ReadonlyArray<Readon
   return [line(head), rule, ...rows.map(line)].join("\n")
 }
 
-/** A whole number, by thousands. */
-export const whole = (value: number): string => Math.round(value).toLocaleString("en")
-
-/** A share as people say it. */
-export const percent = (share: number): string => `${+(share * 100).toFixed(share > 0 && share < 0.01 ? 2 : 1)} %`
-
-/** A stretch of time in milliseconds, as people say it. */
-export const span = (millis: number): string => {
-  if (millis === Infinity) return "for ever"
-  if (millis < 1000) return `${Math.round(millis)} ms`
-  const seconds = Math.round(millis / 1000)
-  if (seconds < 60) return `${+(millis / 1000).toFixed(1)} s`
-  const [days, hours, minutes] = [seconds / 86_400, (seconds % 86_400) / 3600, (seconds % 3600) / 60].map(Math.floor)
-  const parts = [[days, "d"], [hours, "h"], [minutes, "min"], [seconds % 60, "s"]] as const
-  const first = parts.findIndex(([count]) => count! > 0)
-  return parts.slice(first, first + 2).filter(([count]) => count! > 0).map(([count, unit]) => `${count} ${unit}`).join(
-    " "
-  )
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 
 const widthsOf = (

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Timeline } from "effect-breaker/replay"
-import * as fc from "fast-check"
 import * as Strip from "../../src/cli/Strip.ts"
 
 type States = Timeline.Move["to"]
@@ -45,24 +44,4 @@ describe("the strip", () => {
     const recorder = Timeline.make({ from: 0, circuits: 0 })
     assert.strictEqual(plain(recorder.read(4000), 4), "    ")
   })
-
-  it("covers the whole run, once: the columns' means weigh what the slices weigh", () =>
-    fc.assert(
-      fc.property(
-        fc.array(
-          fc.tuple(fc.constantFrom<States>("Closed", "Open", "HalfOpen"), fc.integer({ min: 1, max: 5000 })),
-          { minLength: 1, maxLength: 12 }
-        ),
-        fc.integer({ min: 1, max: 40 }),
-        (states, width) => {
-          const timeline = run(states, 100)
-          const length = timeline.until
-          const columns = Strip.columns(timeline, width)
-          const open = columns.reduce((sum, { open }) => sum + open, 0) * (length / width)
-          const expected = states.reduce((sum, [state, millis]) => state === "Open" ? sum + millis : sum, 0)
-          // The last slice may be cut short by the end, where its mean stands for the whole of it.
-          assert.closeTo(open, expected, 100 + 1e-6 * length)
-        }
-      )
-    ))
 })
