@@ -14,25 +14,19 @@ export class Running {
   /** Of each policy: its permit, unless it refused. */
   readonly permits: Array<Permit | undefined>
   /** The policies for which it is a probe. */
-  probes = noProbes
+  probes: ReadonlyArray<number>
+  /** When something happens to it next: it answers, or it ends. */
+  due: number
+  turn: number
+  isAnswering: boolean
   constructor(record: CallRecord.CallRecord, place: Place, permits: Array<Permit | undefined>) {
     this.record = record
     this.place = place
     this.permits = permits
-  }
-}
-
-/** Something that happens to a call: it answers, or it ends. */
-export class Due {
-  readonly at: number
-  readonly turn: number
-  readonly isEnd: boolean
-  readonly running: Running
-  constructor(at: number, turn: number, isEnd: boolean, running: Running) {
-    this.at = at
-    this.turn = turn
-    this.isEnd = isEnd
-    this.running = running
+    this.probes = noProbes
+    this.due = 0
+    this.turn = 0
+    this.isAnswering = false
   }
 }
 
@@ -41,28 +35,30 @@ export class Due {
  * first content before the end.
  */
 export class InFlight {
-  private readonly heap: Array<Due> = []
+  private readonly heap: Array<Running> = []
   private turns = 0
 
-  add(at: number, isEnd: boolean, running: Running): void {
-    const due = new Due(at, this.turns++, isEnd, running)
-    const { heap } = this
-    let place = heap.length
-    heap.push(due)
-    while (place > 0) {
-      const parent = (place - 1) >> 1
-      if (!before(due, heap[parent]!)) break
-      heap[place] = heap[parent]!
-      place = parent
-    }
-    heap[place] = due
+  /** A call runs; `answers` says whether its first content matters. */
+  add(running: Running, answers: boolean): void {
+    const { at, firstContent, took } = running.record
+    running.turn = this.turns++
+    running.isAnswering = answers && firstContent !== undefined && firstContent < took
+    running.due = at + (running.isAnswering ? firstContent! : took)
+    this.put(running)
   }
 
-  /** What happens next, if it does so until then: and it is over. */
-  next(until: number): Due | undefined {
+  /** A call has answered: its end comes next. */
+  answered(running: Running): void {
+    running.isAnswering = false
+    running.due = running.record.at + running.record.took
+    this.put(running)
+  }
+
+  /** The call to which something happens next, if it does so until then: that is over now. */
+  next(until: number): Running | undefined {
     const { heap } = this
     const first = heap[0]
-    if (first === undefined || first.at > until) return undefined
+    if (first === undefined || first.due > until) return undefined
     const last = heap.pop()!
     const { length } = heap
     if (length === 0) return first
@@ -78,10 +74,23 @@ export class InFlight {
     heap[place] = last
     return first
   }
+
+  private put(running: Running): void {
+    const { heap } = this
+    let place = heap.length
+    heap.push(running)
+    while (place > 0) {
+      const parent = (place - 1) >> 1
+      if (!before(running, heap[parent]!)) break
+      heap[place] = heap[parent]!
+      place = parent
+    }
+    heap[place] = running
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 
 const noProbes: ReadonlyArray<number> = []
 
-const before = (a: Due, b: Due): boolean => a.at < b.at || (a.at === b.at && a.turn < b.turn)
+const before = (a: Running, b: Running): boolean => a.due < b.due || (a.due === b.due && a.turn < b.turn)

@@ -90,15 +90,23 @@ export interface Known {
 export class Row {
   readonly values: Array<unknown> = roles.map(() => undefined)
   readonly units: Array<LogTime.Unit | undefined> = roles.map(() => undefined)
-  private readonly ranks: Array<number> = roles.map(() => Infinity)
+  private readonly ranks: Array<number> = roles.map(() => worst)
+  private readonly filled: Array<number> = roles.map(() => 0)
+  private size = 0
 
   clear(): void {
-    this.values.fill(undefined)
-    this.ranks.fill(Infinity)
+    for (let i = 0; i < this.size; i++) {
+      const role = this.filled[i]!
+      this.values[role] = undefined
+      this.ranks[role] = worst
+    }
+    this.size = 0
   }
 
   put({ rank, role, unit }: Known, value: unknown): void {
-    if (rank >= this.ranks[role]! || value === undefined || value === null || value === "") return
+    const last = this.ranks[role]!
+    if (rank > last || value === undefined || value === null || value === "") return
+    if (last === worst) this.filled[this.size++] = role
     this.values[role] = value
     this.ranks[role] = rank
     this.units[role] = unit
@@ -139,6 +147,11 @@ export class Columns {
     if (given !== undefined) return given
     const known = guess(name)
     return known === undefined || this.fixed.has(known.role) ? undefined : known
+  }
+
+  /** The same of a value that is no object. */
+  named(key: string): Known | undefined {
+    return (this.root.get(key) ?? this.look(key, this.root)).known
   }
 
   /** Puts what an object says into a row, its inner objects included. */
@@ -183,6 +196,9 @@ export const check = (columns: LogColumns, where: string): void => {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+/** The rank of nothing. */
+const worst = 1_000_000
 
 const whole: ReadonlyArray<number> = [place.error, place.outcome]
 

@@ -38,6 +38,8 @@ export class Document {
   /** An object that began with a line, and has nothing in it yet. */
   private isFresh = false
   private isNaming = false
+  /** The document is no longer what it says. */
+  private isBroken = false
 
   /** `list` is the name of the list; the list that is a whole document is always meant. */
   constructor(list: string, most: number, sink: Sink) {
@@ -85,9 +87,13 @@ export class Document {
     if (this.isNaming && this.name.length < longestName) this.name += String.fromCharCode(byte)
   }
 
-  // Whatever came before it has no end.
+  // Whatever came before it has no end: unless that is known already.
   private beginAnew(): void {
-    this.broken("it has no end")
+    if (!this.isBroken) {
+      this.broken(this.startLine === this.number ? "what comes before it has no end" : "it has no end")
+    }
+    this.forget()
+    this.isBroken = false
     this.stack = [OBJECT]
   }
 
@@ -126,6 +132,7 @@ export class Document {
     this.isNamed = false
     const left = this.stack.pop()
     if (left !== undefined && (left === OBJECT) !== isObject) return this.broken("brackets do not match")
+    if (this.stack.length === 0) this.isBroken = false
     if (this.startDepth === 0 || this.stack.length >= this.startDepth) return
     this.keep(bytes.subarray(this.startedAt, at + 1))
     const { isTooLong, startLine } = this
@@ -144,6 +151,7 @@ export class Document {
   }
 
   private broken(why: string): void {
+    this.isBroken = true
     this.sink.malformed(this.startDepth > 0 ? this.startLine : this.number, why)
     // The list goes on, if it was in one; otherwise it will be found by its name.
     const wanted = this.stack.indexOf(WANTED)

@@ -6,6 +6,7 @@
 import * as Setting from "../internal/Setting.ts"
 import { type Columns, type Known, Row } from "./LogColumns.ts"
 import { Document } from "./LogDocument.ts"
+import { Flat } from "./LogFlat.ts"
 import { Lines } from "./LogLines.ts"
 import { type Reason, shown } from "./LogRow.ts"
 import { isModelCall, rowOfSpan } from "./LogSpan.ts"
@@ -91,9 +92,16 @@ const objectOf = (text: string, line: number, host: Host): object | undefined =>
 
 const jsonLines = ({ columns, host, most }: Setup): Source => {
   const row = new Row()
+  const flat = new Flat(columns)
   const mark = () => lines.mark()
   const lines: Lines = new Lines(most, {
     tooLong: tooLong(host, most),
+    plain: (text, bytes, from, to, line) => {
+      row.clear()
+      if (!flat.read(text, bytes, from, to, row)) return false
+      host.row(row, line, mark)
+      return true
+    },
     line: (text, line) => {
       if (isBlank(text)) return
       const object = objectOf(text, line, host)
@@ -187,11 +195,7 @@ const sourceLike = (
 const isBlank = (text: string): boolean => text === "" || text.trim() === ""
 
 const markOf = (text: string): number => {
-  let [high, low] = [text.length, 0]
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    high = Math.imul(high ^ code, 0x01000193)
-    low = Math.imul((low ^ code) + (low >>> 15), 0x85ebca6b)
-  }
-  return (high >>> 0) * 0x200000 + (low >>> 11)
+  let mark = text.length
+  for (let at = 0; at < text.length; at++) mark = Math.imul(mark ^ text.charCodeAt(at), 0x01000193)
+  return (mark >>> 0) * 0x100000 + (text.length & 0xfffff)
 }

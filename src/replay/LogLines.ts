@@ -6,6 +6,8 @@
 
 /** Who takes the lines. */
 export interface Sink {
+  /** Takes a line as it is, where each byte of it is a character. Tells whether it did. */
+  plain?(text: string, bytes: Uint8Array, from: number, to: number, line: number): boolean
   line(text: string, line: number): void
   tooLong(line: number): void
 }
@@ -43,21 +45,17 @@ export class Lines {
     else if (this.carriedLength > 0) this.join(nothing)
   }
 
-  /** A number made of the line's bytes: equal for copies, and hardly ever for others. */
+  /** A number made of the line's bytes: equal for copies, and hardly ever for others of the same time. */
   mark(): number {
     const { bytes, from, to } = this
-    let [high, low] = [to - from, 0]
+    let mark = to - from
     let at = from
     for (; at + 3 < to; at += 4) {
       const four = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
-      high = Math.imul(high ^ four, 0x01000193)
-      low = Math.imul((low ^ four) + (low >>> 15), 0x85ebca6b | 1)
+      mark = Math.imul(mark ^ four ^ (mark >>> 15), 0x01000193)
     }
-    for (; at < to; at++) {
-      high = Math.imul(high ^ bytes[at]!, 0x01000193)
-      low = Math.imul((low ^ bytes[at]!) + (low >>> 15), 0x85ebca6b | 1)
-    }
-    return (high >>> 0) * 0x200000 + (low >>> 11)
+    for (; at < to; at++) mark = Math.imul(mark ^ bytes[at]!, 0x01000193)
+    return (mark >>> 0) * 0x100000 + ((to - from) & 0xfffff)
   }
 
   private take(piece: Uint8Array): void {
@@ -81,17 +79,22 @@ export class Lines {
     let from = 0
     for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, from)) {
       const to = bytes[end - 1] === CR && end > from ? end - 1 : end
-      this.give(bytes, from, to, isPlain ? text.slice(from, to) : decoder.decode(bytes.subarray(from, to)))
+      if (isPlain) this.give(bytes, from, to, text)
+      else this.give(bytes, from, to)
       from = end + 1
     }
   }
 
-  private give(bytes: Uint8Array, from: number, to: number, text: string): void {
+  /** `all` is the text of all the bytes, where each of them is a character. */
+  private give(bytes: Uint8Array, from: number, to: number, all?: string): void {
     if (to - from > this.most) return this.skipped()
     this.bytes = bytes
     this.from = from
     this.to = to
-    this.sink.line(this.number === 1 && text.charCodeAt(0) === BOM ? text.slice(1) : text, this.number++)
+    const line = this.number++
+    if (all !== undefined && this.sink.plain?.(all, bytes, from, to, line) === true) return
+    const text = all === undefined ? decoder.decode(bytes.subarray(from, to)) : all.slice(from, to)
+    this.sink.line(line === 1 && text.charCodeAt(0) === BOM ? text.slice(1) : text, line)
   }
 
   private carry(bytes: Uint8Array): void {
@@ -115,7 +118,7 @@ export class Lines {
     this.carried = []
     this.carriedLength = 0
     const to = bytes[bytes.length - 1] === CR ? bytes.length - 1 : bytes.length
-    this.give(bytes, 0, to, decoder.decode(bytes.subarray(0, to)))
+    this.give(bytes, 0, to)
   }
 
   private skipped(): void {

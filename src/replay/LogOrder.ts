@@ -44,6 +44,7 @@ export class Order {
   private longest = 0
   /** Far beyond all others: true when more of the kind come, wrong when one comes that is not. */
   private beyond: Array<CallRecord.Call> = []
+  private areRare = false
   /** The copies that are told apart: those with the time of the last that was given. */
   private readonly marks: Array<string | number> = []
   private many: Set<string | number> | undefined
@@ -74,7 +75,7 @@ export class Order {
   }
 
   end(): void {
-    this.goOn(this.latest > -Infinity)
+    this.goOn(this.latest > -Infinity && !this.areRare)
     this.release(Infinity)
   }
 
@@ -87,9 +88,9 @@ export class Order {
     const alone = (i: number) =>
       (i === 0 || beyond[i]!.at - beyond[i - 1]!.at > jump) &&
       (i === beyond.length - 1 || beyond[i + 1]!.at - beyond[i]!.at > jump)
-    const areRare = !isDoubtful && beyond.every((_, i) => alone(i))
+    this.areRare = !isDoubtful && beyond.every((_, i) => alone(i))
     beyond.forEach((record, i) => {
-      if (alone(i) && !areRare) this.sink.leftOut(record, "far")
+      if (alone(i) && !this.areRare) this.sink.leftOut(record, "far")
       else this.place(record)
     })
   }

@@ -24,8 +24,10 @@ export const unitOf = (word: string): Unit | undefined => words.get(word)
 export const moment = (value: unknown, unit: Unit | undefined): number => {
   if (typeof value === "number") return ofNumber(value, unit)
   if (typeof value !== "string") return NaN
+  const plain = ofText(value)
+  if (!Number.isNaN(plain)) return plain
   const text = value.trim()
-  return isNumeric.test(text) ? ofNumber(Number(text), unit) : ofText(text)
+  return isNumeric.test(text) ? ofNumber(Number(text), unit) : ofAnyText(text)
 }
 
 /** A duration in milliseconds; `NaN` where it is none, or no call lasts as long. */
@@ -68,7 +70,8 @@ const latest = 8.64e15
 // Of the numbers that count from the epoch, seconds reach the year 5138 before milliseconds reach 1973, and so on.
 const ofNumber = (value: number, unit: Unit | undefined): number => {
   const of = unit ?? (value < 1e11 ? "seconds" : value < 1e14 ? "millis" : value < 1e17 ? "micros" : "nanos")
-  const millis = value / perMilli[of]
+  // A number of nanoseconds has no more places than that.
+  const millis = of === "nanos" ? Math.round(value / 1000) / 1000 : value / perMilli[of]
   return millis >= 0 && millis <= latest ? millis : NaN
 }
 
@@ -85,7 +88,7 @@ const ofText = (text: string): number => {
   const { length } = text
   const isPlain = length >= 20 && text[4] === "-" && text[7] === "-" && (text[10] === "T" || text[10] === " ") &&
     text[13] === ":" && text[16] === ":" && (length === 20 || text[19] === ".") && text[length - 1] === "Z"
-  if (!isPlain) return ofAnyText(text)
+  if (!isPlain) return NaN
   let scale = 1000
   let fraction = 0
   for (let at = 20; at < length - 1; at++) {
@@ -143,7 +146,14 @@ const ofParts = (
   return moment >= 0 ? moment : NaN
 }
 
+// The lines of a log are of one day as a rule.
+let lastDate = 0
+let lastMidnight = 0
+
 const midnightOf = (year: number, month: number, day: number): number => {
+  const date = (year * 100 + month) * 100 + day
+  if (date === lastDate) return lastMidnight
   const midnight = Date.UTC(year, month - 1, day)
-  return new Date(midnight).getUTCDate() === day ? midnight : NaN
+  lastDate = date
+  return lastMidnight = new Date(midnight).getUTCDate() === day ? midnight : NaN
 }

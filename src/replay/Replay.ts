@@ -249,7 +249,7 @@ export class Replay {
       const answer = Circuit.admit(circuit, at)
       if (answer instanceof Circuit.Refusal) run.refuse(record)
       else {
-        running ??= new Running(record, place, runs.map(() => undefined))
+        running ??= new Running(record, place, runs.length === 1 ? [undefined] : runs.map(() => undefined))
         running.permits[i] = answer
         if (isProbe(circuit, answer)) {
           run.counts.probes++
@@ -258,11 +258,7 @@ export class Replay {
       }
     }
     if (running === undefined) return
-    const { firstContent, took } = record
-    if (this.heedsAnswers && firstContent !== undefined && firstContent < took) {
-      this.inFlight.add(at + firstContent, false, running)
-    }
-    this.inFlight.add(at + took, true, running)
+    this.inFlight.add(running, this.heedsAnswers)
   }
 
   /** What came of it, with all calls that still run brought to their end. */
@@ -301,19 +297,21 @@ export class Replay {
 
   /** Whatever happens until then, happens. */
   private comeTo(until: number): void {
-    for (let due = this.inFlight.next(until); due !== undefined; due = this.inFlight.next(until)) {
-      const { at, isEnd, running } = due
-      const { permits, place, probes, record } = running
-      this.now = at
+    const { inFlight, runs } = this
+    for (let running = inFlight.next(until); running !== undefined; running = inFlight.next(until)) {
+      const { due, isAnswering, permits, place, probes, record } = running
+      this.now = due
       for (let i = 0; i < permits.length; i++) {
         const permit = permits[i]
         if (permit === undefined) continue
         const { circuit } = place.tracks[i]!
-        if (isEnd) {
-          Circuit.settle(circuit, permit, record.outcome as never, at)
-          this.runs[i]!.settle(record.outcome as never, at, probes.includes(i))
-        } else Circuit.answer(circuit, permit, at)
+        if (isAnswering) Circuit.answer(circuit, permit, due)
+        else {
+          Circuit.settle(circuit, permit, record.outcome as never, due)
+          runs[i]!.settle(record.outcome as never, due, probes.includes(i))
+        }
       }
+      if (isAnswering) inFlight.answered(running)
     }
     if (until < Infinity) this.now = until
   }

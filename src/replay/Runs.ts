@@ -134,7 +134,7 @@ export class Run {
 
   /** A call that the policy refuses. */
   refuse({ at, inputTokens, outcome, outputTokens, took }: CallRecord.CallRecord): void {
-    const [kind, wouldHave] = kinds[outcome._tag]
+    const { kind, wouldHave } = kinds[outcome._tag]
     this.refused[kind]++
     this.timeline.refused(at, wouldHave)
     const sum = wouldHave === "failed" ? this.saved : wouldHave === "succeeded" ? this.lost : undefined
@@ -147,7 +147,7 @@ export class Run {
 
   /** A call that the policy let go has ended. */
   settle(outcome: Outcome.Outcome, now: number, isProbe: boolean): void {
-    const [kind] = kinds[outcome._tag]
+    const { kind } = kinds[outcome._tag]
     if (kind !== "unknown") this.admitted[kind]++
     this.timeline.settled(now, outcome, isProbe)
   }
@@ -194,12 +194,15 @@ const nothing = (): void => undefined
 
 // A throttled call brings no answer: to be spared it is a gain. Of an ignored one nobody can say.
 const kinds: Readonly<
-  Record<CallRecord.CallRecord["outcome"]["_tag"], readonly [keyof RefusedCalls, Timeline.WouldHave]>
+  Record<
+    CallRecord.CallRecord["outcome"]["_tag"],
+    { readonly kind: keyof RefusedCalls; readonly wouldHave: Timeline.WouldHave }
+  >
 > = {
-  Success: ["succeeded", "succeeded"],
-  Failure: ["failed", "failed"],
-  Trip: ["failed", "failed"],
-  Throttled: ["throttled", "failed"],
-  Ignored: ["ignored", "unknown"],
-  Refused: ["unknown", "unknown"]
+  Success: { kind: "succeeded", wouldHave: "succeeded" },
+  Failure: { kind: "failed", wouldHave: "failed" },
+  Trip: { kind: "failed", wouldHave: "failed" },
+  Throttled: { kind: "throttled", wouldHave: "failed" },
+  Ignored: { kind: "ignored", wouldHave: "unknown" },
+  Refused: { kind: "unknown", wouldHave: "unknown" }
 }
