@@ -2,11 +2,12 @@
 // subpath. Plain JavaScript, so that any Node runs it.
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Logger, Metric, Stream } from "effect"
-import { Breaker, TripPolicy } from "effect-breaker"
+import { Breaker, Circuit, Outcome, TripPolicy } from "effect-breaker"
 import { CircuitControl, CircuitReader, Registry } from "effect-breaker/control"
 import { Dashboard } from "effect-breaker/dashboard"
 import { LlmBreaker, LlmOutcome, LlmStream, PartReader } from "effect-breaker/llm"
 import { BreakerLog, BreakerMetrics } from "effect-breaker/metrics"
+import { Policy, Timeline } from "effect-breaker/replay"
 import { FakeProvider, Fault } from "effect-breaker/testing"
 import { HttpRouter, HttpServer } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
@@ -152,6 +153,19 @@ const watched = Effect.gen(function*() {
   assert.equal(yield* breaker.execute(Effect.succeed("answer")), "answer")
 })
 
+// Through being replayed: the machine under a policy that was read from JSON, on the clock of a log.
+const replayed = Effect.gen(function*() {
+  const policy = yield* Policy.fromJson(`{ "name": "smoke", "tripPolicy": { "_tag": "Consecutive", "failures": 1 } }`)
+  const recorder = Timeline.make({ from: 0 })
+  const circuit = Policy.circuit(policy, 0, { notify: (transition) => recorder.moved(transition) })
+  recorder.asked(0)
+  Circuit.settle(circuit, Circuit.admit(circuit, 0), Outcome.failure(), 100)
+  recorder.settled(100, Outcome.failure(), false)
+  const timeline = recorder.read(1000)
+  assert.deepEqual(timeline.moves.map(({ at, to }) => [at, to]), [[100, "Open"]])
+  assert.deepEqual([timeline.asked, timeline.failed, timeline.open], [[1], [1], [0.9]])
+})
+
 // Each with circuits and series of its own.
 const alone = (self) =>
   Effect.runPromise(
@@ -161,5 +175,5 @@ const alone = (self) =>
     )
   )
 
-for (const each of [program, streamed, steered, counted, watched]) await alone(each)
+for (const each of [program, streamed, steered, counted, watched, replayed]) await alone(each)
 console.log(`smoke test passed on Node ${process.versions.node}`)

@@ -1,0 +1,2 @@
+export * as Policy from "./Policy.ts"
+export * as Timeline from "./Timeline.ts"
