@@ -55,7 +55,7 @@ const part = /*#__PURE__*/ Setting.setting(
  * @since 0.1.0
  */
 export const Distribution: Schema.Codec<Distribution, unknown> = /*#__PURE__*/ Schema.Union([
-  size as Schema.Codec<number, unknown>,
+  size,
   /*#__PURE__*/ Schema.TaggedStruct("Exponential", { mean: sizeAboveZero }),
   /*#__PURE__*/ Schema.TaggedStruct("LogNormal", { median: sizeAboveZero, sigma: size }),
   /*#__PURE__*/ Schema.TaggedStruct("WithTail", {
@@ -73,7 +73,7 @@ export const Distribution: Schema.Codec<Distribution, unknown> = /*#__PURE__*/ S
         values.every((value, i) => Number.isFinite(value) && value >= (values[i - 1] ?? 0))
     )
   })
-]).annotate({ expected: "a number, or a distribution made by Distribution" }) as never
+]).annotate({ expected: "a number, or a distribution made by Distribution" })
 
 /**
  * Makes an exponential distribution.

@@ -53,7 +53,7 @@ const said = {
   retryAfter: /*#__PURE__*/ Schema.optional(
     /*#__PURE__*/ Setting.setting<number | "phase">(
       "a finite number of milliseconds of zero or more, or \"phase\"",
-      (value) => value === "phase" || (Number.isFinite(value) && value as number >= 0)
+      (value) => value === "phase" || (Number.isFinite(value) && value >= 0)
     )
   ),
   ...answer
@@ -80,7 +80,7 @@ export const Fault: Schema.Codec<Fault, unknown> = /*#__PURE__*/ Schema.Union([
   /*#__PURE__*/ Schema.TaggedStruct("Cut", { after: part }),
   /*#__PURE__*/ Schema.TaggedStruct("BadAnswer", {}),
   /*#__PURE__*/ Schema.TaggedStruct("Slow", { longer: Distribution.Distribution })
-]).annotate({ expected: "a fault" }) as never
+]).annotate({ expected: "a fault" })
 
 /**
  * Tells whether a call that meets it comes to a good answer all the same.

@@ -77,7 +77,8 @@ export interface Phase {
  * - `timeout`: how long a client waits for the first content, for more content (`idle`), and in `total`.
  * - `retry`: how many `attempts` a call gets (the first included), and the pause before the second: `delay`, multiplied by
  *   `factor` (2) for each one more, at most `most` (8 seconds), and with `jitter` shortened by up to that fraction. What the provider
- *   asks to wait is waited for where it is longer, up to a minute. `refusals`: whether a refusal is retried too (not, unless given).
+ *   asks to wait is waited for where it is longer, up to a minute. `refusals`: whether a refusal is retried too, unless
+ *   it is for longer than `most` (not, unless given).
  *
  * @category models
  * @since 0.1.0
@@ -185,7 +186,7 @@ const Phase = /*#__PURE__*/ Schema.Struct({
   latencyFactor: /*#__PURE__*/ maybe(factor),
   capacity: /*#__PURE__*/ maybe(
     /*#__PURE__*/ Schema.Union([
-      fraction as Schema.Codec<number, unknown>,
+      fraction,
       /*#__PURE__*/ Schema.Struct({ from: fraction, to: fraction })
     ])
   ),
@@ -235,7 +236,7 @@ export const Scenario: Schema.Codec<Scenario, unknown> = /*#__PURE__*/ Schema.St
   ),
   clients: Clients,
   price: /*#__PURE__*/ maybe(/*#__PURE__*/ Schema.Struct({ input: amount, output: amount }))
-}) as never
+})
 
 /**
  * Checks a scenario.
@@ -277,16 +278,19 @@ export const make = (scenario: Scenario): Scenario => Setting.enforce("Scenario.
  * @since 0.1.0
  */
 export const serviceTime = ({ provider: { latency, tokens } }: Scenario): number =>
-  Distribution.mean(latency) + (tokens === undefined ? 0 : Distribution.mean(tokens.output) * Distribution.mean(tokens.each))
+  Distribution.mean(latency) +
+  (tokens === undefined ? 0 : Distribution.mean(tokens.output) * Distribution.mean(tokens.each))
 
 /**
- * How many calls a second the provider can take on a good day; infinite where its servers are not numbered.
+ * How many calls a second the provider can take on a good day, all servers busy; infinite where they are not numbered.
  *
  * @category reading
  * @since 0.1.0
  */
-export const capacity = (scenario: Scenario): number =>
-  (scenario.provider.servers ?? Infinity) * 1000 / serviceTime(scenario)
+export const capacity = (scenario: Scenario): number => {
+  const { servers = Infinity, slowdown = 0 } = scenario.provider
+  return servers * 1000 / (serviceTime(scenario) * (1 + slowdown))
+}
 
 /**
  * How many calls a second come at a moment.
