@@ -8,11 +8,12 @@ import { CircuitControl, CircuitReader, Registry } from "effect-breaker/control"
 import { Dashboard } from "effect-breaker/dashboard"
 import { LlmBreaker, LlmOutcome, LlmStream, PartReader } from "effect-breaker/llm"
 import { BreakerLog, BreakerMetrics } from "effect-breaker/metrics"
-import { Policy, Timeline } from "effect-breaker/replay"
+import { Guard, Policy, Scenarios, Simulation, Timeline } from "effect-breaker/replay"
 import { FakeProvider, Fault } from "effect-breaker/testing"
 import { HttpRouter, HttpServer } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import assert from "node:assert/strict"
+import { createHash } from "node:crypto"
 import { createServer } from "node:http"
 
 const program = Effect.gen(function*() {
@@ -182,6 +183,14 @@ const replayed = Effect.gen(function*() {
   assert.deepEqual([timeline.asked, timeline.failed, timeline.open], [[1], [1], [0.9]])
 })
 
+// Through a simulated outage: to the bit the same as in the tests, whatever Node.
+const simulated = Effect.sync(() => {
+  const guard = Guard.policy(Policy.make("plain", { openDuration: "5 seconds", jitter: 0.2 }))
+  const { timeline, totals, work } = Simulation.run(Scenarios.all["llm-micro"], { seed: 1, guard })
+  const hash = createHash("sha256").update(JSON.stringify({ timeline, totals, work })).digest("hex")
+  assert.equal(hash, "0c9ebd5c7cbd1f8117c46d9a28ce24beb3932d04a2f0f5fcd4cc7213f440edd6")
+})
+
 // Each with circuits and series of its own.
 const alone = (self) =>
   Effect.runPromise(
@@ -191,5 +200,5 @@ const alone = (self) =>
     )
   )
 
-for (const each of [program, streamed, steered, counted, watched, rehearsed, replayed]) await alone(each)
+for (const each of [program, streamed, steered, counted, watched, rehearsed, replayed, simulated]) await alone(each)
 console.log(`smoke test passed on Node ${process.versions.node}`)
