@@ -9,11 +9,14 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Failed from "./Failed.ts"
 
+/** What reading needs. */
+export type Reads = FileSystem.FileSystem | Stdio.Stdio
+
 /** How errors call a file. */
 export const nameOf = (file: string): string => file === "-" ? "standard input" : file
 
 /** The whole text of a file. */
-export const text = (file: string): Effect.Effect<string, Failed.Failed, FileSystem.FileSystem | Stdio.Stdio> =>
+export const text = (file: string): Effect.Effect<string, Failed.Failed, Reads> =>
   Effect.flatMap(
     Effect.all([FileSystem.FileSystem, Stdio.Stdio]),
     ([files, { stdin }]) => file === "-" ? Stream.mkString(Stream.decodeText(stdin)) : files.readFileString(file)
@@ -22,11 +25,11 @@ export const text = (file: string): Effect.Effect<string, Failed.Failed, FileSys
 /** The bytes of a file, as they come. */
 export const bytes = (
   file: string
-): Stream.Stream<Uint8Array, Failed.Failed, FileSystem.FileSystem | Stdio.Stdio> =>
+): Stream.Stream<Uint8Array, Failed.Failed, Reads> =>
   Stream.unwrap(
     Effect.map(
       Effect.all([FileSystem.FileSystem, Stdio.Stdio]),
-      ([files, { stdin }]) => file === "-" ? stdin : files.stream(file)
+      ([files, { stdin }]) => file === "-" ? stdin : files.stream(file, { chunkSize: 262_144 })
     )
   ).pipe(Stream.mapError((error) => Failed.wrong(`cannot read ${nameOf(file)}: ${reasonOf(error)}`)))
 
@@ -36,8 +39,9 @@ export const json = (text: string, file: string): Effect.Effect<unknown, Failed.
     try: () => JSON.parse(text) as unknown,
     catch: (error) => {
       const said = (error as Error).message
-      const position = /at position (\d+)/.exec(said)?.[1]
-      const place = position === undefined ? "" : `:${placeOf(text, Number(position))}`
+      const told = /at position (\d+)/.exec(said)?.[1]
+      const position = told === undefined ? /end of JSON/.test(said) ? text.trimEnd().length : undefined : Number(told)
+      const place = position === undefined ? "" : `:${placeOf(text, position)}`
       const why = said.replace(/ in JSON at position.*$/, "").replace(/ \(line .*$/, "")
       return Failed.wrong(`${nameOf(file)}${place}: no JSON: ${why}`)
     }

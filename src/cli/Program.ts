@@ -5,7 +5,9 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
 import * as CliConfig from "effect/cli/CliConfig"
+import { isCliError } from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
@@ -17,7 +19,9 @@ import process from "node:process"
 import * as Ending from "./Ending.ts"
 import * as Failed from "./Failed.ts"
 import * as Provider from "./Provider.ts"
+import * as Replay from "./Replay.ts"
 import { Screen } from "./Screen.ts"
+import * as Simulate from "./Simulate.ts"
 import * as Text from "./Text.ts"
 
 const effectBreaker = Command.make("effect-breaker").pipe(
@@ -29,10 +33,18 @@ const effectBreaker = Command.make("effect-breaker").pipe(
     )
   ),
   Command.withExamples([
+    {
+      command: "effect-breaker replay calls.jsonl --policy llm",
+      description: "What a policy would have done with your calls"
+    },
+    {
+      command: "effect-breaker simulate llm-hard-down",
+      description: "An outage on virtual time, under several policies"
+    },
     { command: "effect-breaker provider --script overload", description: "Point an application at an outage" },
     { command: "effect-breaker provider --help", description: "Everything about one command" }
   ]),
-  Command.withSubcommands([Provider.command])
+  Command.withSubcommands([Replay.command, Simulate.command, Provider.command])
 )
 
 /** Runs the command with the arguments of the process, and ends the process with its code. */
@@ -46,7 +58,12 @@ export const main = (): void => {
   }
   NodeRuntime.runMain(
     Command.runWith(effectBreaker, { version })(process.argv.slice(2)).pipe(
-      Effect.tapError((error) => error instanceof Failed.Failed ? complain(error.message) : Effect.void),
+      Effect.tapCause((cause) => {
+        const error = Cause.squash(cause)
+        if (error instanceof Failed.Failed) return complain(error.message)
+        // Whoever meets a bug needs all of it to report it. What was asked wrongly has been told by then.
+        return isCliError(error) || Cause.hasInterruptsOnly(cause) ? Effect.void : complain(Cause.pretty(cause))
+      }),
       Effect.provide(Layer.mergeAll(
         NodeServices.layer,
         CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] }),

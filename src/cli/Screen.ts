@@ -68,7 +68,8 @@ export const make = ({ env, stderr, stdout }: Terminal): Screen => {
       output.write(`${text}\n`)
       if (shown !== "") stderr.write(shown)
     })
-  const columns = stdout.columns ?? 100
+  // Some terminals say that they have none.
+  const columns = stdout.columns || 100
   return {
     columns,
     live,
@@ -80,7 +81,7 @@ export const make = ({ env, stderr, stdout }: Terminal): Screen => {
         if (!live) return
         if (shown !== "") stderr.write(clear)
         // A line that is wider than the terminal would not be taken away as a whole.
-        shown = Array.from(text).slice(0, (stderr.columns ?? 80) - 1).join("")
+        shown = Array.from(text).slice(0, (stderr.columns || 80) - 1).join("")
         if (shown !== "") stderr.write(shown)
       })
   }

@@ -5,7 +5,7 @@
  */
 import * as Columns from "../replay/Columns.ts"
 import type * as Timeline from "../replay/Timeline.ts"
-import type { Screen } from "./Screen.ts"
+import type { Colour, Screen } from "./Screen.ts"
 
 /** What the characters mean. */
 export const legend = "▁ closed  ▂▄▆ open for a part of that time  █ open  ▒ half-open  X isolated"
@@ -13,17 +13,31 @@ export const legend = "▁ closed  ▂▄▆ open for a part of that time  █ o
 /**
  * A timeline as a line that is so many characters wide. A moment in which the circuit was open shows, however short.
  */
-export const draw = (timeline: Timeline.Timeline, width: number, paint: Screen["paint"]): string =>
-  of(Columns.of(timeline, width), paint)
+export const draw = (timeline: Timeline.Timeline, width: number, paint: Screen["paint"]): string => {
+  const columns = Columns.of(timeline, width)
+  let line = ""
+  for (let i = 0; i < width;) {
+    const [colour, first] = blockOf(columns, i)
+    let same = first
+    for (i++; i < width; i++) {
+      const [next, block] = blockOf(columns, i)
+      if (next !== colour) break
+      same += block
+    }
+    line += colour === undefined ? same : paint(colour, same)
+  }
+  return line
+}
 
-const of = (columns: Columns.Columns, paint: Screen["paint"]): string =>
-  columns.closed.map((closed, i) => {
-    const [open, halfOpen, isolated] = [columns.open[i]!, columns.halfOpen[i]!, columns.isolated[i]!]
-    if (isolated > 0) return paint("magenta", "X")
-    if (open > 0) return paint("red", heights[Math.min(heights.length - 1, Math.floor(open * heights.length))]!)
-    if (halfOpen > 0) return paint("yellow", "▒")
-    return closed > 0 ? paint("green", "▁") : " "
-  }).join("")
+const blockOf = (
+  { closed, halfOpen, isolated, open }: Columns.Columns,
+  i: number
+): readonly [colour: Colour | undefined, block: string] => {
+  if (isolated[i]! > 0) return ["magenta", "X"]
+  if (open[i]! > 0) return ["red", heights[Math.min(heights.length - 1, Math.floor(open[i]! * heights.length))]!]
+  if (halfOpen[i]! > 0) return ["yellow", "▒"]
+  return closed[i]! > 0 ? ["green", "▁"] : [undefined, " "]
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 

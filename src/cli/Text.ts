@@ -8,6 +8,9 @@
 export const paragraphs = (...texts: ReadonlyArray<string>): string =>
   texts.map((text) => broken(text).join("\n  ")).join("\n\n  ")
 
+/** One item of a list. */
+export const item = (text: string): string => `  - ${broken(text).join("\n    ")}`
+
 const broken = (text: string): ReadonlyArray<string> => {
   const lines: Array<string> = []
   for (const word of text.split(" ")) {
