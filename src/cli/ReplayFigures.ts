@@ -73,16 +73,17 @@ export const incidents = ({ from, incidents, policies }: Replay.Result): Readonl
   incidents.length === 0 ? [] : [{
     title: incidents.length > mostRows ? `The first ${mostRows} incidents` : "Incidents",
     head: ["began", "circuit", "lasted", "failed", ...policies.map(({ policy }) => `${policy}: open, closed after`)],
-    rows: incidents.slice(0, mostRows).map(({ calls, circuit, end, failures, start }, i) => [
-      instant(start, from, "wall"),
-      circuit,
-      end === undefined ? "on" : span(end - start),
-      calls === undefined || failures === undefined ? "–" : `${whole(failures)} of ${whole(calls)}`,
-      ...policies.map(({ incidents: all }) => {
+    rows: incidents.slice(0, mostRows).map(({ calls, circuit, end, failures, start }, i) =>
+      [
+        instant(start, from, "wall"),
+        circuit,
+        end === undefined ? "on" : span(end - start),
+        calls === undefined || failures === undefined ? "–" : `${whole(failures)} of ${whole(calls)}`
+      ].concat(policies.map(({ incidents: all }) => {
         const did = all?.[i]
         return did === undefined ? "–" : `${time(did.openAfter)}, ${time(did.closedAfter)}`
-      })
-    ])
+      }))
+    )
   }]
 
 // ---------------------------------------------------------------------------------------------------------------------
