@@ -2,13 +2,13 @@
 // subpath. Plain JavaScript, so that any Node runs it.
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Logger, Metric, Stream } from "effect"
-import { Breaker, Circuit, Outcome, TripPolicy } from "effect-breaker"
+import { Breaker, TripPolicy } from "effect-breaker"
 import { Chaos } from "effect-breaker/chaos"
 import { CircuitControl, CircuitReader, Registry } from "effect-breaker/control"
 import { Dashboard } from "effect-breaker/dashboard"
 import { LlmBreaker, LlmOutcome, LlmStream, PartReader } from "effect-breaker/llm"
 import { BreakerLog, BreakerMetrics } from "effect-breaker/metrics"
-import { Guard, Policy, Scenarios, Simulation, Timeline } from "effect-breaker/replay"
+import { Guard, Policy, Replay, Scenarios, Simulation } from "effect-breaker/replay"
 import { FakeProvider, Fault } from "effect-breaker/testing"
 import { HttpRouter, HttpServer } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
@@ -170,17 +170,14 @@ const rehearsed = Effect.gen(function*() {
   }).pipe(Effect.provide(outage), Effect.provide(Logger.layer([])))
 })
 
-// Through being replayed: the machine under a policy that was read from JSON, on the clock of a log.
+// Through being replayed: a log under a policy that was read from JSON.
 const replayed = Effect.gen(function*() {
   const policy = yield* Policy.fromJson(`{ "name": "smoke", "tripPolicy": { "_tag": "Consecutive", "failures": 1 } }`)
-  const recorder = Timeline.make({ from: 0 })
-  const circuit = Policy.circuit(policy, 0, { notify: (transition) => recorder.moved(transition) })
-  recorder.asked(0)
-  Circuit.settle(circuit, Circuit.admit(circuit, 0), Outcome.failure(), 100)
-  recorder.settled(100, Outcome.failure(), false)
-  const timeline = recorder.read(1000)
-  assert.deepEqual(timeline.moves.map(({ at, to }) => [at, to]), [[100, "Open"]])
-  assert.deepEqual([timeline.asked, timeline.failed, timeline.open], [[1], [1], [0.9]])
+  const log = "at,took,status\n0,100,529\n50,100,200\n200,800,500\n"
+  const result = yield* Replay.log([new TextEncoder().encode(log)], { policies: [policy] })
+  const { opened, saved, timeline } = result.policies[0]
+  assert.deepEqual(opened.map(({ at, rule }) => [at, rule]), [[100, "consecutive"]])
+  assert.deepEqual([saved.calls, timeline.asked, timeline.open], [1, [3], [0.9]])
 })
 
 // Through a simulated outage: to the bit the same as in the tests, whatever Node.

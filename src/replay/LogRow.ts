@@ -49,7 +49,8 @@ export class Flaw {
 
 /** A value as it is shown in a message. */
 export const shown = (value: unknown): string => {
-  const text = typeof value === "string" ? JSON.stringify(value) : JSON.stringify(value) ?? String(value)
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object"
+  const text = JSON.stringify(value) ?? String(value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 
@@ -109,11 +110,11 @@ export class Reader {
     return this.name(`${nameOf(provider)}/${nameOf(model)}`)
   }
 
-  // One text for each name: a piece of a line would keep all the lines around it in memory.
+  // One text for each name: a name may be on every line.
   private name(name: string): string {
     const known = this.names.get(name)
     if (known !== undefined) return known
-    const own = JSON.parse(JSON.stringify(name)) as string
+    const own = ownText(name)
     if (this.names.size < mostNames) this.names.set(own, own)
     return own
   }
@@ -156,7 +157,9 @@ export class Reader {
     const known = this.words.get(word)
     if (known !== undefined) return known
     const said = saidBy(word)
-    if (said !== undefined && this.words.size < mostOutcomes) this.words.set(word, said)
+    if (said !== undefined && this.words.size < mostWords) {
+      this.words.set(typeof word === "string" ? ownText(word) : word, said)
+    }
     return said
   }
 
@@ -170,12 +173,14 @@ export class Reader {
       : JSON.stringify(error)
     if (typeof said === "object" || retryAfter !== undefined) {
       const pause = LogTime.duration(retryAfter, "seconds")
-      return CallRecord.outcomeOf({ status, error: said, retryAfter: Number.isNaN(pause) ? undefined : pause })
+      const error = typeof said === "string" ? ownText(said) : said
+      return CallRecord.outcomeOf({ status, error, retryAfter: Number.isNaN(pause) ? undefined : pause })
     }
     const key = said === undefined ? status ?? -1 : `${status} ${said}`
     const known = this.outcomes.get(key)
     if (known !== undefined) return known
-    const fresh = CallRecord.outcomeOf({ status, error: said })
+    const fresh = CallRecord.outcomeOf({ status, error: said === undefined ? undefined : ownText(said) })
+    if (said !== undefined && said.length > longestError) return fresh
     if (this.outcomes.size < mostOutcomes) this.outcomes.set(key, fresh)
     return fresh
   }
@@ -184,8 +189,13 @@ export class Reader {
 // ---------------------------------------------------------------------------------------------------------------------
 
 const mostNames = 100_000
-const mostOutcomes = 5000
+const mostOutcomes = 1000
+const mostWords = 200
+const longestError = 300
 const longestName = 200
+
+// A piece of a line keeps all the lines around it in memory, for as long as it is kept.
+const ownText = (text: string): string => JSON.parse(JSON.stringify(text)) as string
 
 const nameOf = (value: unknown): string =>
   typeof value === "string" || typeof value === "number" ? `${value}`.slice(0, longestName) : CallRecord.noCircuit

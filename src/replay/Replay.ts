@@ -158,7 +158,7 @@ export const log = <E = never, R = never>(
  * const { policies } = await Effect.runPromise(program)
  *
  * console.log(policies.map(({ lost, policy, saved }) => `${policy}: ${saved.calls} saved, ${lost.calls} lost`))
- * // => ["5 seconds: 23 saved, 2 lost", "20 seconds: 26 saved, 13 lost"]
+ * // => ["5 seconds: 24 saved, 1 lost", "20 seconds: 27 saved, 13 lost"]
  * ```
  *
  * @category replaying
@@ -215,7 +215,9 @@ export class Replay {
   private readonly heedsAnswers: boolean
   private runs: ReadonlyArray<Run> = []
   private last: Place | undefined
-  private from = NaN
+  private from = 0
+  /** When the last call of the log ends, whether or not any policy lets it go. */
+  private until = 0
   private now = -Infinity
 
   /** @internal Use `make`. */
@@ -234,6 +236,7 @@ export class Replay {
     }
     if (this.runs.length === 0) this.begin(at)
     this.comeTo(at)
+    if (at + record.took > this.until) this.until = at + record.took
     const place = this.last?.name === record.circuit ? this.last : this.placeOf(record.circuit, at)
     if (place === undefined) return
     this.calls[tally[outcome._tag]]++
@@ -263,9 +266,9 @@ export class Replay {
 
   /** What came of it, with all calls that still run brought to their end. */
   result(): Result {
+    if (this.runs.length === 0) this.begin(0)
     this.comeTo(Infinity)
-    const { calls, finder, leftOut, options, places, runs } = this
-    const [from, until] = runs.length === 0 ? [0, 0] : [this.from, this.now]
+    const { calls, finder, from, leftOut, options, places, runs, until } = this
     const all = Array.from(places.values())
     const incidents = finder?.found() ?? given(options.incidents as ReadonlyArray<Given>, all)
     return {
@@ -318,7 +321,7 @@ export class Replay {
 
   private begin(from: number): void {
     const { every = 1000, mostOpenings = 10_000, mostSlices = 2000, policies, random } = this.options
-    this.from = from
+    this.from = this.until = from
     this.runs = policies.map((policy) =>
       new Run(policy, random?.(policy.name), { from, every: Setting.toMillis(every), mostSlices, mostOpenings })
     )
@@ -381,7 +384,9 @@ const check = (options: Options): void => {
   const { incidents, policies } = options
   const names = policies.map(({ name }) => name)
   const twice = names.find((name, i) => names.indexOf(name) < i)
-  if (twice !== undefined) throw new RangeError(`${where}: policies ${Setting.wrong("named apart", twice)} twice`)
+  if (twice !== undefined) {
+    throw new RangeError(`${where}: policies must have names of their own, got ${JSON.stringify(twice)} twice`)
+  }
   if (!Array.isArray(incidents)) Incident.make(incidents as Incident.Options | undefined)
   else if (!incidents.every(moments)) {
     throw new RangeError(

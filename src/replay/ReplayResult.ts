@@ -108,7 +108,9 @@ export const limitsOf = (
   "What a caller would have done with a refusal (a retry, a call elsewhere, an answer from a cache) is not in the log, and is not made up.",
   "A refused call puts no load on the provider. Whether it would have recovered sooner, or other calls fared better, the log cannot tell.",
   ...(refused === 0 ? [] : [
-    `${refused} calls were refused by the log's own breaker. What would have become of them nobody knows: they move no circuit here, ` +
+    `${refused} ${
+      refused === 1 ? "call was" : "calls were"
+    } refused by the log's own breaker. What would have become of them nobody knows: they move no circuit here, ` +
     "and while they are all there is, no policy learns how the provider fares."
   ]),
   ...(incidentsLeftOut === 0 ? [] : [`${incidentsLeftOut} more incidents were found than are told one by one.`]),

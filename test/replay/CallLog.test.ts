@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import fs from "node:fs"
@@ -81,8 +82,8 @@ describe("a log in JSON Lines", () => {
       { at: noon + 12, took: 1, status: 0 }
     ))
     const said = records.map(({ outcome }) => {
-      const { _tag, kind, retryAfter } = outcome as { _tag: string; kind?: string; retryAfter?: unknown }
-      return [_tag, kind, retryAfter === undefined ? undefined : String(retryAfter)].filter((one) => one !== undefined)
+      const { _tag, kind, retryAfter } = outcome as { _tag: string; kind?: string; retryAfter?: Duration.Duration }
+      return [_tag, kind, retryAfter && Duration.format(retryAfter)].filter((one) => one !== undefined)
         .join(" ")
     })
     assert.deepStrictEqual(said, [
@@ -94,8 +95,8 @@ describe("a log in JSON Lines", () => {
       "Success",
       "Success",
       "Failure timeout",
-      "Throttled 5000 millis",
-      "Throttled rate-limit 20000 millis",
+      "Throttled 5s",
+      "Throttled rate-limit 20s",
       "Refused",
       "Refused",
       "Failure network"

@@ -2,6 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as LogTime from "../../src/replay/LogTime.ts"
 
+const named = (value: unknown): string =>
+  typeof value === "number" ? value.toString() : JSON.stringify(value) ?? "undefined"
+
 const noon = Date.UTC(2026, 4, 1, 12)
 
 describe("a moment", () => {
@@ -66,8 +69,7 @@ describe("a moment", () => {
     []
   ]
   for (const value of none) {
-    it(`is not ${typeof value === "string" ? JSON.stringify(value) : String(value)}`, () =>
-      assert.isNaN(LogTime.moment(value, undefined)))
+    it(`is not ${named(value)}`, () => assert.isNaN(LogTime.moment(value, undefined)))
   }
 
   it("is what JavaScript's own dates write, to the millisecond", () => {
@@ -99,8 +101,7 @@ describe("a duration", () => {
   }
 
   for (const value of ["", "1,5", "fast", "-3ms", -1, NaN, Infinity, "3 parsecs", 400 * 86_400_000, null, true, {}]) {
-    it(`is not ${typeof value === "string" ? JSON.stringify(value) : String(value)}`, () =>
-      assert.isNaN(LogTime.duration(value)))
+    it(`is not ${named(value)}`, () => assert.isNaN(LogTime.duration(value)))
   }
 
   it("may last a year, and no longer", () => {
