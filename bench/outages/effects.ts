@@ -5,7 +5,7 @@ import { Cause, Duration, Effect, Exit, Layer, Option, Scope, Stream } from "eff
 import { Breaker, type Outcome } from "effect-breaker"
 import { Guard, Policy } from "effect-breaker/replay"
 import { CircuitBreaker } from "effect/persistence"
-import type { Contender } from "./contenders.ts"
+import type { Contender } from "./contender.ts"
 import { context } from "./virtualTime.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -42,10 +42,12 @@ const watched = (moved: (transition: CircuitBreaker.Transition) => void) =>
 const persistence = (
   name: string,
   settings: string,
-  options: Parameters<typeof CircuitBreaker.make>[0]
+  tripPolicy: CircuitBreaker.TripPolicy,
+  openFor: number
 ): Contender => ({
   name: `effect/persistence, ${name}`,
-  settings: `${settings}, openDuration ${options.openDuration} ms, classify: throttles and bad answers ignored`,
+  settings: `${settings}, openDuration ${openFor} ms, classify: throttles and bad answers ignored`,
+  asynchronous: true,
   guard: ({ agenda, name: key, notify, random }) => {
     const services = context(agenda, random)
     const scope = Scope.makeUnsafe()
@@ -53,7 +55,7 @@ const persistence = (
       notify({ from, to, at: agenda.now, generation: 0, cause: undefined, openFor: undefined, share: undefined })
     )
     const breaker = Effect.runSyncWith(services)(
-      CircuitBreaker.make(options).pipe(
+      CircuitBreaker.make({ tripPolicy, openDuration: openFor }).pipe(
         Effect.provide(Layer.buildWithScope(store, scope).pipe(Effect.runSyncWith(services))),
         Effect.provideService(Scope.Scope, scope)
       )
@@ -93,18 +95,19 @@ const persistence = (
 })
 
 export const persistences = (openFor: number): ReadonlyArray<Contender> => [
-  persistence("consecutive", "consecutive(5)", {
-    tripPolicy: CircuitBreaker.consecutive(5),
-    openDuration: openFor
-  }),
-  persistence("rate of 20", "rate({ threshold: 0.5, size: 100, minimumCalls: 20 })", {
-    tripPolicy: CircuitBreaker.rate({ threshold: 0.5, size: 100, minimumCalls: 20 }),
-    openDuration: openFor
-  }),
-  persistence("rate of 100", "rate({ threshold: 0.5, size: 100, minimumCalls: 100 })", {
-    tripPolicy: CircuitBreaker.rate({ threshold: 0.5, size: 100 }),
-    openDuration: openFor
-  })
+  persistence("consecutive", "consecutive(5)", CircuitBreaker.consecutive(5), openFor),
+  persistence(
+    "rate of 20",
+    "rate({ threshold: 0.5, size: 100, minimumCalls: 20 })",
+    CircuitBreaker.rate({ threshold: 0.5, size: 100, minimumCalls: 20 }),
+    openFor
+  ),
+  persistence(
+    "rate of 100",
+    "rate({ threshold: 0.5, size: 100, minimumCalls: 100 })",
+    CircuitBreaker.rate({ threshold: 0.5, size: 100 }),
+    openFor
+  )
 ]
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleWhen, type IBre
 import type { Circuit, Outcome } from "effect-breaker"
 import { Guard } from "effect-breaker/replay"
 import Opossum from "opossum"
-import type { Contender } from "./contenders.ts"
+import type { Contender } from "./contender.ts"
 
 /** What a call rejects with. */
 class CallFailed {
@@ -57,6 +57,7 @@ const telling = ({ agenda, notify }: Guard.Host) => {
 const cockatiel = (name: string, settings: string, breaker: () => IBreaker, openFor: number): Contender => ({
   name: `cockatiel, ${name}`,
   settings: `${settings}, halfOpenAfter ${openFor} ms, handleWhen: failures and quotas`,
+  asynchronous: true,
   guard: (host) => {
     const policy = circuitBreaker(handleWhen(counts), { halfOpenAfter: openFor, breaker: breaker() })
     const tell = telling(host)
@@ -65,11 +66,12 @@ const cockatiel = (name: string, settings: string, breaker: () => IBreaker, open
   }
 })
 
-const opossum = (settings: ConstructorParameters<typeof Opossum>[1]): Contender => ({
+const opossum = (settings: Readonly<Record<string, number>>): Contender => ({
   name: "opossum",
   settings: `${
-    Object.entries(settings ?? {}).map(([name, value]) => `${name} ${value}`).join(", ")
+    Object.entries(settings).map(([name, value]) => `${name} ${value}`).join(", ")
   }, errorFilter: throttles and bad answers are no failures`,
+  asynchronous: true,
   guard: (host) => {
     const breaker = new Opossum((work: () => Promise<void>) => work(), {
       ...settings,

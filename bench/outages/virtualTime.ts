@@ -2,8 +2,7 @@
  * Time that a simulation makes, for code that knows nothing of it: the timers and `Date.now` that promise libraries use, and
  * a clock for Effect. Both wait on the agenda of the run.
  */
-import { Clock, Context, Effect, Random, Scheduler } from "effect"
-import { Duration } from "effect"
+import { Clock, Context, Duration, Effect, Random, Scheduler } from "effect"
 import type { Agenda } from "effect-breaker/replay"
 
 interface Timer {
@@ -86,7 +85,7 @@ export const context = (agenda: Agenda.Agenda, random: () => number): Context.Co
       nextIntUnsafe: () => Math.floor((random() * 2 - 1) * Number.MAX_SAFE_INTEGER)
     }),
     Context.add(Scheduler.Scheduler, new Scheduler.MixedScheduler("sync"))
-  ) as Context.Context<never>
+  )
 }
 
 const immediate = globalThis.setImmediate
