@@ -185,7 +185,7 @@ const simulated = Effect.sync(() => {
   const guard = Guard.policy(Policy.make("plain", { openDuration: "5 seconds", jitter: 0.2 }))
   const { timeline, totals, work } = Simulation.run(Scenarios.all["llm-micro"], { seed: 1, guard })
   const hash = createHash("sha256").update(JSON.stringify({ timeline, totals, work })).digest("hex")
-  assert.equal(hash, "0c9ebd5c7cbd1f8117c46d9a28ce24beb3932d04a2f0f5fcd4cc7213f440edd6")
+  assert.equal(hash, "fd84ac38269e43ff81975dda918c1240f471f2643f019fd679e9a937ee028df8")
 })
 
 // Each with circuits and series of its own.

@@ -20,7 +20,8 @@ export interface Due {
  * **Details**
  *
  * A binary heap. What is entered for the past is due at once: time never goes back. Nothing is taken out before its time: who
- * changes his mind counts up his own version, and does nothing when an older one comes due.
+ * changes his mind counts up his own version, and does nothing when an older one comes due. Times are whole nanoseconds, as
+ * clocks tell them, so that a program that reads the time of a run from a clock sees the same.
  *
  * @category models
  * @since 0.1.0
@@ -42,7 +43,7 @@ export class Agenda {
   }
 
   add(at: number, due: Due, version = 0): void {
-    const time = at > this.now ? at : this.now
+    const time = at > this.now ? Math.round(at * NANOS) / NANOS : this.now
     const entry = this.entered++
     let hole = this.size++
     while (hole > 0) {
@@ -95,3 +96,8 @@ export class Agenda {
     this.versions[at] = version
   }
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** In a millisecond. */
+const NANOS = 1_000_000

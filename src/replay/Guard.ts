@@ -5,6 +5,7 @@
  */
 import * as Circuit from "../Circuit.ts"
 import type * as Outcome from "../Outcome.ts"
+import type { Agenda } from "./Agenda.ts"
 import * as Policy from "./Policy.ts"
 
 /**
@@ -64,7 +65,8 @@ export interface Guard {
 }
 
 /**
- * What a guard gets to work with: its number and name, a source of chance, and whom to tell of its transitions.
+ * What a guard gets to work with: its number and name, a source of chance, whom to tell of its transitions, and the agenda of
+ * the run, whose time is the time and on which timers wait.
  *
  * @category models
  * @since 0.1.0
@@ -74,6 +76,7 @@ export interface Host {
   readonly name: string
   readonly random: () => number
   readonly notify: (transition: Circuit.Transition) => void
+  readonly agenda: Agenda
 }
 
 /**

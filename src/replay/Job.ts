@@ -83,6 +83,8 @@ export class Job implements Due {
   private firstBy = Infinity
   private endBy = Infinity
   private endsAt = Infinity
+  /** What comes next comes too late. Decided when it is planned: the agenda rounds times. */
+  private outOfTime = false
   private outcome: Outcome.Outcome = Outcome.success
   private tokens = 0
   private perToken = 0
@@ -119,13 +121,13 @@ export class Job implements Due {
       case "Waiting":
         return this.giveUp(now)
       case "Working":
-        if (now >= this.firstBy && now < this.contentAt) return this.giveUp(now)
+        if (this.outOfTime) return this.giveUp(now)
         if (this.perToken === 0 || this.endsAt <= this.contentAt) return this.finish(now)
         this.caller!.content(now)
         this.stage = "Streaming"
         return this.awaitEnd(now)
       case "Streaming":
-        return now >= this.endsAt ? this.finish(now) : this.giveUp(now)
+        return this.outOfTime ? this.giveUp(now) : this.finish(now)
       case "Left":
         return this.finish(now)
       case "New":
@@ -173,8 +175,7 @@ export class Job implements Due {
       return
     }
     this.stage = "Working"
-    const next = Math.min(this.contentAt, this.endsAt, this.firstBy)
-    if (next < Infinity) this.agenda.add(next, this, this.version)
+    this.expect(Math.min(this.contentAt, this.endsAt), this.firstBy)
   }
 
   /** What the fault makes of it. */
@@ -220,7 +221,13 @@ export class Job implements Due {
     const idle = this.provider.scenario.clients.timeout?.idle ?? Infinity
     // Tokens come faster than that, unless they come no more.
     const silent = this.endsAt === Infinity ? now + this.tokens * this.perToken + idle : Infinity
-    const next = Math.min(this.endsAt, this.endBy, silent)
+    this.expect(this.endsAt, Math.min(this.endBy, silent))
+  }
+
+  /** Something comes, or its client gives up before. What comes at the very moment is in time. */
+  private expect(comes: number, deadline: number): void {
+    this.outOfTime = deadline < comes
+    const next = Math.min(comes, deadline)
     if (next < Infinity) this.agenda.add(next, this, this.version)
   }
 

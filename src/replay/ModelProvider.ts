@@ -121,7 +121,8 @@ export class ModelProvider implements Due, Workplace {
     const { servers } = this.scenario.provider
     if (servers === undefined) return
     const at = this.health.capacityAt(this.servers(now) + 1, servers)
-    if (at < Infinity) this.agenda.add(at, this, this.wake)
+    // A nanosecond later it is there, however the agenda rounds.
+    if (at < Infinity) this.agenda.add(at + 1e-6, this, this.wake)
   }
 
   private fill(now: number): void {

@@ -49,7 +49,7 @@ const serviceScenario = (
   clients: Clients = crowd,
   provider = service
 ): Scenario => {
-  const phases = [healthyService("healthy", 60), ...trouble, healthyService("healthy again", 120)]
+  const phases = [healthyService("healthy", 20), ...trouble, healthyService("healthy again", 60)]
   return { name, about, duration: lasting(phases), provider, phases, clients }
 }
 
@@ -93,7 +93,8 @@ export const shopify: Readonly<Record<string, Scenario>> = /*#__PURE__*/ named([
 const one: Clients = { ...crowd, count: 1 }
 
 /**
- * Those that the library's promises about outages are measured by, each through one circuit at 1 000 calls a second.
+ * Those that the library's promises about outages are measured by, each through one circuit, at 1 000 calls a second
+ * unless it says otherwise.
  *
  * @category scenarios
  * @since 0.1.0
@@ -104,12 +105,18 @@ export const promises: Readonly<Record<string, Scenario>> = /*#__PURE__*/ named(
     ...one,
     rate: 100
   }, { ...service, servers: 20, queue: 50 }),
-  serviceScenario("20-percent", "five minutes at 20 % errors", [failing(0.2, 300)], one),
-  serviceScenario("35-percent", "five minutes at 35 % errors, home sooner than answers", [failing(0.35, 300)], one),
-  serviceScenario("slow-return", "a minute down, then capacity grows from 5 to 100 % in ten minutes", [
-    { name: "down", for: MINUTE, faults: [{ fault: { _tag: "Reset" }, share: 1 }] },
-    { name: "capacity grows", for: 10 * MINUTE, capacity: { from: 0.05, to: 1 }, faults: errors(0.01) }
-  ], { ...one, timeout: { total: 2000 } })
+  serviceScenario("20-percent", "two minutes at 20 % errors", [failing(0.2, 120)], one),
+  serviceScenario("35-percent", "two minutes at 35 % errors, home sooner than answers", [failing(0.35, 120)], one),
+  serviceScenario(
+    "slow-return",
+    "a minute down, then capacity grows from 5 to 100 % in ten minutes, at 200 calls a second",
+    [
+      { name: "down", for: MINUTE, faults: [{ fault: { _tag: "Reset" }, share: 1 }] },
+      { name: "capacity grows", for: 10 * MINUTE, capacity: { from: 0.05, to: 1 }, faults: errors(0.01) }
+    ],
+    { ...one, rate: 200, timeout: { total: 2000 } },
+    { ...service, servers: 40, queue: 40 }
+  )
 ])
 
 // ---------------------------------------------------------------------------------------------------------------------

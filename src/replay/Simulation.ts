@@ -85,6 +85,7 @@ export class Simulation {
       return guard({
         number,
         name,
+        agenda: this.agenda,
         random: () => source.next(),
         notify: (transition) => {
           this.ledger.moves.push({ ...transition, circuit: number })

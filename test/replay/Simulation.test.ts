@@ -210,6 +210,19 @@ describe("Simulation", () => {
     )
   })
 
+  it("answers every call in good time on a good day", () => {
+    const { clients, duration, name, provider } = Scenarios.all["llm-micro"]!
+    const { scores, work } = Simulation.run({
+      name,
+      duration,
+      provider,
+      clients: { rate: clients.rate, timeout: { firstContent: 400_000, idle: 1000, total: 1_000_000 } },
+      phases: [{ name: "healthy", for: 1 }]
+    })
+    expect(scores.served).toBe(1)
+    expect([work.abandoned, work.wastedOutputTokens]).toEqual([0, 0])
+  })
+
   it("lets a provider that would recover be kept down by those who call it", () => {
     // Three attempts for each call, and a queue in which all of them are out of time before they are answered.
     const herd: Scenario.Scenario = {
@@ -253,4 +266,4 @@ describe("Simulation", () => {
 })
 
 /** The smoke test holds every supported Node to the same. */
-const HASH = "0c9ebd5c7cbd1f8117c46d9a28ce24beb3932d04a2f0f5fcd4cc7213f440edd6"
+const HASH = "fd84ac38269e43ff81975dda918c1240f471f2643f019fd679e9a937ee028df8"
