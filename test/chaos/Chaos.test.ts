@@ -355,6 +355,13 @@ describe("Chaos", () => {
       }).pipe(Effect.provide(Chaos.layer({ ...all("reset"), allow: Effect.suspend(() => answer) })))
     })
 
+    it.effect("it is stopped while `allow` is asked, nothing happens to that call either", () =>
+      Effect.gen(function*() {
+        assert.strictEqual(yield* ask, "Success")
+      }).pipe(
+        Effect.provide(Chaos.layer({ ...all("reset"), allow: Effect.as(Chaos.stop("by its own switch"), true) }))
+      ))
+
     it.effect("a part of a program is exempted, nothing happens there", () =>
       Effect.gen(function*() {
         assert.strictEqual(yield* Effect.provideService(ask, Chaos.Current, undefined), "Success")

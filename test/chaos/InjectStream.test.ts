@@ -88,6 +88,7 @@ describe("Chaos.injectStream", () => {
           yield* Fiber.join(fiber)
           assert.deepStrictEqual(seen, words)
           assert.deepStrictEqual(at.map((time) => time - began), [2000, 4000, 6000, 8000])
+          assert.deepStrictEqual((yield* Chaos.status).points, [{ point: "openai", calls: 1, faults: { slowDrip: 1 } }])
         }).pipe(Effect.provide(all(Chaos.slowDrip({ every: "2 seconds" })))))
 
       it.effect("fails, hangs or waits before its first element", () =>
@@ -110,6 +111,21 @@ describe("Chaos.injectStream", () => {
         }))
     })
   }
+
+  it.effect("a stream that has ended is not pulled again, also where its end was held back", () =>
+    Effect.gen(function*() {
+      let pulls = 0
+      const counted = Stream.transformPull(Stream.make("Once"), (pull) =>
+        Effect.succeed(Effect.suspend(() => {
+          pulls++
+          return pull
+        }))).pipe(Chaos.injectStream("openai"))
+      const { fiber, seen } = yield* reading(counted)
+      assert.deepStrictEqual([seen, pulls], [["Once"], 2])
+      yield* Chaos.stop()
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual([seen, pulls], [["Once"], 2])
+    }).pipe(Effect.provide(all(Chaos.stallAfter({ elements: 2 })))))
 
   it.effect("an error of the stream's own comes through, before and after the fault would have acted", () =>
     Effect.gen(function*() {
