@@ -1,15 +1,9 @@
-/** Plain tables for a terminal and for Markdown: the first column to the left, figures to the right. */
+/** What the reports of the benchmarks share: Markdown tables, and figures as people say them. */
+import { markdown as table } from "../src/cli/Table.ts"
+import { whole } from "../src/replay/Words.ts"
 import type { Budget } from "./budgets.ts"
 
-export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)))
-  const line = (cells: ReadonlyArray<string>): string =>
-    `| ${cells.map((cell, i) => i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join(" | ")} |`
-  const rule = `| ${widths.map((width, i) => i === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`).join(" | ")} |`
-  return [line(head), rule, ...rows.map(line)].join("\n")
-}
-
-export const whole = (value: number): string => Math.round(value).toLocaleString("en")
+export { table, whole }
 
 /** A ratio as people say it: "1/23.4" below a half, else "0.87". */
 export const ratio = (value: number): string => {

@@ -43,7 +43,8 @@ check("attw --profile esm-only", problemOf(tool("attw"), [tarball, "--profile", 
 
 // the tarball, and each peer from our own node_modules: nothing comes from the network
 fs.writeFileSync(path.join(project, "package.json"), `{ "name": "consumer", "private": true, "type": "module" }`)
-const peers = Object.keys(manifest.peerDependencies).map((peer) => path.join(root, "node_modules", peer))
+const required = Object.keys(manifest.peerDependencies).filter((peer) => !manifest.peerDependenciesMeta[peer]?.optional)
+const peers = required.map((peer) => path.join(root, "node_modules", peer))
 must("npm", ["install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund", tarball, ...peers], project)
 const installed = path.join(project, "node_modules", manifest.name)
 
@@ -51,6 +52,18 @@ const subpaths = Object.keys(manifest.exports).filter((key) => key !== "./packag
   manifest.name + key.slice(1)
 )
 for (const subpath of subpaths) check(`import "${subpath}" on Node ${process.versions.node}`, importing(subpath))
+
+// Without the optional peer that it needs, the command says so.
+const command = spawnSync(path.join(project, "node_modules/.bin/effect-breaker"), ["--version"], {
+  cwd: project,
+  encoding: "utf8"
+})
+check(
+  "the command is installed, runs, and says what it lacks",
+  command.status === 1 && /npm install @effect\/platform-node/.test(command.stderr)
+    ? undefined
+    : `${command.error ?? ""}${command.status} ${command.stdout}${command.stderr}`
+)
 
 const consumer = subpaths.map((subpath, index) => `export * as subpath${index} from "${subpath}"`).join("\n")
 fs.writeFileSync(path.join(project, "consumer.ts"), consumer)

@@ -3,15 +3,17 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Logger, Metric, Stream } from "effect"
 import { Breaker, TripPolicy } from "effect-breaker"
+import { Chaos } from "effect-breaker/chaos"
 import { CircuitControl, CircuitReader, Registry } from "effect-breaker/control"
 import { Dashboard } from "effect-breaker/dashboard"
 import { LlmBreaker, LlmOutcome, LlmStream, PartReader } from "effect-breaker/llm"
 import { BreakerLog, BreakerMetrics } from "effect-breaker/metrics"
-import { Policy, Replay } from "effect-breaker/replay"
+import { Guard, Policy, Replay, Scenarios, Simulation } from "effect-breaker/replay"
 import { FakeProvider, Fault } from "effect-breaker/testing"
 import { HttpRouter, HttpServer } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import assert from "node:assert/strict"
+import { createHash } from "node:crypto"
 import { createServer } from "node:http"
 
 const program = Effect.gen(function*() {
@@ -153,6 +155,21 @@ const watched = Effect.gen(function*() {
   assert.equal(yield* breaker.execute(Effect.succeed("answer")), "answer")
 })
 
+// Through an outage that is only rehearsed.
+const rehearsed = Effect.gen(function*() {
+  const breaker = yield* Breaker.make({ name: "rehearsed", tripPolicy: TripPolicy.consecutive(2) })
+  const asks = breaker.execute(Effect.succeed("answer").pipe(Chaos.inject("openai")))
+  assert.equal(yield* asks, "answer")
+  const outage = Chaos.layer({ faults: [{ fault: "overloaded", share: 1, at: ["openai"] }] })
+  yield* Effect.gen(function*() {
+    const injected = yield* Effect.flip(asks)
+    assert.deepEqual([injected._tag, injected.status], ["ChaosError", 529])
+    yield* Effect.flip(asks)
+    assert.equal((yield* Effect.flip(asks))._tag, "CircuitRejected")
+    assert.deepEqual((yield* Chaos.status).points, [{ point: "openai", calls: 2, faults: { overloaded: 2 } }])
+  }).pipe(Effect.provide(outage), Effect.provide(Logger.layer([])))
+})
+
 // Through being replayed: a log under a policy that was read from JSON.
 const replayed = Effect.gen(function*() {
   const policy = yield* Policy.fromJson(`{ "name": "smoke", "tripPolicy": { "_tag": "Consecutive", "failures": 1 } }`)
@@ -161,6 +178,14 @@ const replayed = Effect.gen(function*() {
   const { opened, saved, timeline } = result.policies[0]
   assert.deepEqual(opened.map(({ at, rule }) => [at, rule]), [[100, "consecutive"]])
   assert.deepEqual([saved.calls, timeline.asked, timeline.open], [1, [3], [0.9]])
+})
+
+// Through a simulated outage: to the bit the same as in the tests, whatever Node.
+const simulated = Effect.sync(() => {
+  const guard = Guard.policy(Policy.make("plain", { openDuration: "5 seconds", jitter: 0.2 }))
+  const { timeline, totals, work } = Simulation.run(Scenarios.all["llm-micro"], { seed: 1, guard })
+  const hash = createHash("sha256").update(JSON.stringify({ timeline, totals, work })).digest("hex")
+  assert.equal(hash, "fd84ac38269e43ff81975dda918c1240f471f2643f019fd679e9a937ee028df8")
 })
 
 // Each with circuits and series of its own.
@@ -172,5 +197,5 @@ const alone = (self) =>
     )
   )
 
-for (const each of [program, streamed, steered, counted, watched, replayed]) await alone(each)
+for (const each of [program, streamed, steered, counted, watched, rehearsed, replayed, simulated]) await alone(each)
 console.log(`smoke test passed on Node ${process.versions.node}`)

@@ -30,11 +30,15 @@ const ranks: ReadonlyArray<ReadonlyArray<string>> = [
 /** What a folder may import beside its own modules and the root's. */
 const folderImports: Readonly<Record<string, ReadonlyArray<string>>> = {
   "ai-sdk": ["llm"],
+  cli: ["replay", "testing"],
   dashboard: ["control"],
   http: ["llm"],
   replay: ["llm"],
   testing: ["chaos"]
 }
+
+/** Folders that nobody imports: commands. */
+const commands = ["cli"]
 
 /** The machine, which is everything up to Circuit: no Effect runtime, no clock, no randomness. */
 const pureModules = ranks.slice(0, ranks.findIndex((names) => names.includes("Circuit")) + 1).flat()
@@ -229,8 +233,11 @@ const checkExports = (files: Files, exports: Readonly<Record<string, unknown>>):
   }
   const folders = new Set(Object.keys(files).map(folderOf).filter((folder) => folder !== undefined))
   return [
-    ...[...folders].filter((folder) => !barrels.includes(`${folder}/index.ts`)).map((folder) =>
-      `${folder}/ has no index.ts`
+    ...[...folders].filter((folder) => !commands.includes(folder) && !barrels.includes(`${folder}/index.ts`)).map((
+      folder
+    ) => `${folder}/ has no index.ts`),
+    ...barrels.filter((barrel) => commands.includes(folderOf(barrel) ?? "")).map((barrel) =>
+      `${barrel} makes a command importable`
     ),
     ...barrels.filter((barrel) => barrel.startsWith("internal/")).map((barrel) => `${barrel} makes internals public`),
     ...Object.keys(expected).filter((key) => !(key in exports)).map((key) => `${key} is not exported`),
@@ -419,6 +426,7 @@ describe("the checks themselves", () => {
       "internal/index.ts": "",
       "llm/index.ts": "",
       "chaos/Chaos.ts": "",
+      "cli/Main.ts": "",
       "http/index.ts": ""
     }
     expect(checkExports(sources, {

@@ -1,68 +1,13 @@
 /** `npm run demo`, as a person runs it. A run takes half a minute, so they run side by side: `npm run test:demo`. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Scope } from "effect"
-import { spawn } from "node:child_process"
-import fs from "node:fs"
-import path from "node:path"
+import { Effect } from "effect"
 import { ask, order, watch, whole } from "./dashboard/serving.ts"
+import { hasScript, run } from "./running.ts"
 
-const root = path.join(import.meta.dirname, "..")
 const node = ["--import", "tsx", "examples/demo.ts"]
 const tables = [/calls that reached the provider +\d+ +270\n/, /broken off, and taken for a whole answer +0 +\d+\n/]
 const page = /http:\/\/127\.0\.0\.1:\d+\/breakers\//g
 
-interface Run {
-  /** What it has printed so far. */
-  readonly out: () => string
-  readonly err: () => string
-  /** Waits until it has printed this. */
-  readonly prints: (text: RegExp) => Effect.Effect<string>
-  readonly types: (text: string) => Effect.Effect<void>
-  readonly exitCode: Effect.Effect<number | null>
-}
-
-/** Starts a program of this repository. The scope's end ends it. */
-const run = (command: string, args: ReadonlyArray<string>): Effect.Effect<Run, never, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        // A group of its own: `npm` and `script` start others, which must end with them.
-        const child = spawn(command, args, { cwd: root, detached: true, env: { ...process.env, NO_COLOR: "1" } })
-        const said = { out: "", err: "" }
-        let wake = () => {}
-        child.stdout.setEncoding("utf8").on("data", (part: string) => {
-          said.out += part
-          wake()
-        })
-        child.stderr.setEncoding("utf8").on("data", (part: string) => said.err += part)
-        const closed = new Promise<number | null>((resolve) => child.once("close", resolve))
-        return { child, closed, said, waiting: (wakes: () => void) => wake = wakes }
-      }),
-      ({ child, closed }) =>
-        Effect.promise(() => {
-          if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, "SIGKILL")
-          return closed
-        })
-    ),
-    ({ child, closed, said, waiting }) => ({
-      out: () => said.out,
-      err: () => said.err,
-      exitCode: Effect.promise(() => closed),
-      types: (text) => Effect.sync(() => child.stdin.write(text)),
-      prints: (text) =>
-        Effect.callback<string>((resume) => {
-          const look = () => {
-            const found = text.exec(said.out)?.[0]
-            if (found !== undefined) resume(Effect.succeed(found))
-          }
-          waiting(look)
-          look()
-          child.once("close", () => resume(Effect.die(new Error(`never printed ${text}:\n${said.out}\n${said.err}`))))
-        })
-    })
-  )
-
-const hasScript = process.platform === "linux" && fs.existsSync("/usr/bin/script")
 if (!hasScript) console.warn("SKIPPED: /usr/bin/script is missing: nothing gives the demo a terminal")
 
 describe("npm run demo, which takes flags", () => {

@@ -104,12 +104,15 @@ export class FakeProviderError extends /*#__PURE__*/ Data.TaggedError("FakeProvi
  *
  * - `script`: the phases, starting when the provider is made. Healthy for ever unless given; the last phase stays.
  * - `seed`: a whole number, 1 unless given.
- * - `port`: a free one unless given. The address is always 127.0.0.1.
+ * - `port`: a free one unless given.
+ * - `host`: the address it listens on, 127.0.0.1 unless given: with another one, others can reach it.
  * - `model`: the one that answers a request which names none; `"fake-model"` unless given. A request for any other model
  *   is answered under the name it asked for.
  * - `models`: what `GET /v1/models` lists; `model` alone unless given.
  * - `allowHeader`: whether a request may choose its own fault, see `Fault.header`. Not unless given; a request that tries
  *   is refused.
+ * - `journalSize`: how many entries the journal keeps, all unless given. Beyond it the oldest that have ended are forgotten.
+ * - `onEnd`: is told of each entry when its answer has ended, also when the provider's scope ends it. It must not throw.
  *
  * @category models
  * @since 0.1.0
@@ -118,9 +121,12 @@ export interface Options {
   readonly script?: ReadonlyArray<Timeline.Phase> | undefined
   readonly seed?: number | undefined
   readonly port?: number | undefined
+  readonly host?: string | undefined
   readonly model?: string | undefined
   readonly models?: ReadonlyArray<string> | undefined
   readonly allowHeader?: boolean | undefined
+  readonly journalSize?: number | undefined
+  readonly onEnd?: ((entry: Journal.Entry) => void) | undefined
 }
 
 /**
@@ -177,16 +183,22 @@ export const make = (options: Options = {}): Effect.Effect<FakeProvider, FakePro
   const where = "FakeProvider.make"
   const seed = Require.whole(where, "seed", options.seed ?? 1, Number.MIN_SAFE_INTEGER)
   const wantedPort = Require.whole(where, "port", options.port ?? 0, 0, 65_535)
+  const host = Require.text(where, "host", options.host ?? "127.0.0.1")
+  const size = options.journalSize === undefined
+    ? Infinity
+    : Require.whole(where, "journalSize", options.journalSize, 0)
+  const { onEnd = () => {} } = options
   const model = Require.text(where, "model", options.model ?? "fake-model")
   const models = Require.texts(where, "models", options.models ?? [model])
   const allowHeader = options.allowHeader ?? false
   const script = Timeline.checkScript(where, options.script ?? [])
+  const address = (port: number): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
   return Effect.gen(function*() {
     const clock = yield* Clock.Clock
     const startedAt = clock.monotonicTimeNanosUnsafe()
     const elapsed = (): number => Number(clock.monotonicTimeNanosUnsafe() - startedAt) / 1e6
     const timeline = Timeline.make(script, seed)
-    const journal = Journal.make()
+    const journal = Journal.make({ size, onEnd })
     const answer = (request: IncomingMessage, response: ServerResponse): Effect.Effect<void> => {
       const at = elapsed()
       const now = clock.currentTimeMillisUnsafe()
@@ -232,12 +244,12 @@ export const make = (options: Options = {}): Effect.Effect<FakeProvider, FakePro
     // Made after the server, so that its fibers end, and write so into the journal, before the connections close.
     const run = yield* FiberSet.makeRuntime()
     server.on("request", (request, response) => run(Effect.suspend(() => answer(request, response))))
-    const port = yield* HttpServer.listen(server, wantedPort).pipe(
+    const port = yield* HttpServer.listen(server, host, wantedPort).pipe(
       Effect.mapError((cause) =>
-        new FakeProviderError({ cause, message: `cannot listen on ${HttpServer.host}:${wantedPort}: ${cause.message}` })
+        new FakeProviderError({ cause, message: `cannot listen on ${address(wantedPort)}: ${cause.message}` })
       )
     )
-    const url = `http://${HttpServer.host}:${port}`
+    const url = `http://${address(port)}`
     return FakeProvider.of({
       url,
       baseUrl: `${url}/v1`,

@@ -144,6 +144,22 @@ export const fromJson = (data: unknown): Fault => {
   throw Require.broken("Fault.fromJson", "a fault", `tagged with one of ${Object.keys(tags).join(", ")}`, data)
 }
 
+/**
+ * Gives the ready-made fault of this name: one of this module, such as `overloaded`, `reset` or `cut`, or one of a provider
+ * with its name before it, such as `openai.slowDown`.
+ *
+ * **Gotchas**
+ *
+ * Throws a `RangeError` that lists them all when there is none of this name.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromName = (name: string): Fault => {
+  if (Object.hasOwn(named, name)) return named[name]!
+  throw Require.broken("Fault.fromName", "a fault", `one of ${names.join(", ")}`, name)
+}
+
 const tags: Readonly<Record<Fault["_tag"], true>> = {
   JsonError: true,
   HtmlError: true,

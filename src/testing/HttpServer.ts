@@ -1,5 +1,5 @@
 /**
- * The part that touches sockets: a server that listens on this machine only, reads bodies and plays replies.
+ * The part that touches sockets: a server that listens, reads bodies and plays replies.
  *
  * @since 0.1.0
  */
@@ -7,9 +7,6 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type * as Reply from "./Reply.ts"
-
-/** The only address the server listens on. */
-export const host = "127.0.0.1"
 
 /** A server that does not listen yet; the scope's end closes it and every connection it has. */
 export const make: Effect.Effect<Server, never, Scope.Scope> = Effect.acquireRelease(
@@ -28,7 +25,7 @@ export const make: Effect.Effect<Server, never, Scope.Scope> = Effect.acquireRel
 )
 
 /** Starts to listen, on a free port where `port` is zero, and says which port it got. */
-export const listen = (server: Server, port: number): Effect.Effect<number, Error> =>
+export const listen = (server: Server, host: string, port: number): Effect.Effect<number, Error> =>
   Effect.callback((resume) => {
     server.once("error", (error) => resume(Effect.fail(error)))
     server.listen({ host, port }, () => {

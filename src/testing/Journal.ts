@@ -71,34 +71,56 @@ export interface Journal {
   readonly when: (condition: (entries: ReadonlyArray<Entry>) => boolean) => Effect.Effect<ReadonlyArray<Entry>>
 }
 
+/** How a journal is kept: how many entries, and who is told of each that has ended. */
+export interface Options {
+  readonly size: number
+  readonly onEnd: (entry: Entry) => void
+}
+
 /** An empty journal. */
-export const make = (): Journal => {
-  const entries: Array<Entry> = []
+export const make = ({ onEnd, size }: Options): Journal => {
+  const kept = new Map<number, Entry>()
   const watchers = new Set<() => void>()
+  let opened = 0
+  let running = 0
+  const entries = (): ReadonlyArray<Entry> => [...kept.values()]
   const write = (entry: Entry): void => {
-    entries[entry.index] = entry
+    kept.set(entry.index, entry)
     for (const watcher of watchers) watcher()
+  }
+  // What still runs is kept however old it is: its end is yet to be written.
+  const forget = (): void => {
+    for (const { end, index } of kept.values()) {
+      if (kept.size <= size) return
+      if (end !== "running") kept.delete(index)
+    }
   }
   return {
     open: (request) => {
-      const index = entries.length
-      write({ ...unanswered, ...request, index })
-      const update = (change: Partial<Entry>): void => write({ ...entries[index]!, ...change })
+      const index = opened++
+      running++
+      let entry: Entry = { ...unanswered, ...request, index }
+      write(entry)
+      if (kept.size > size) forget()
+      const update = (change: Partial<Entry>): void => {
+        const ends = entry.end === "running" && change.end !== undefined && change.end !== "running"
+        entry = { ...entry, ...change }
+        if (ends) running--
+        write(entry)
+        if (ends) onEnd(entry)
+      }
       return {
         index,
         update,
-        sent: (bytes, tokens) => {
-          const entry = entries[index]!
-          update({ bytes: entry.bytes + bytes, tokens: entry.tokens + tokens })
-        }
+        sent: (bytes, tokens) => update({ bytes: entry.bytes + bytes, tokens: entry.tokens + tokens })
       }
     },
-    entries: () => entries.slice(),
-    inFlight: () => entries.reduce((count, { end }) => end === "running" ? count + 1 : count, 0),
+    entries,
+    inFlight: () => running,
     when: (condition) =>
       Effect.callback((resume) => {
         const look = (): void => {
-          const seen = entries.slice()
+          const seen = entries()
           try {
             if (!condition(seen)) return
             resume(Effect.succeed(seen))

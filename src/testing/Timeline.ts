@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
+import * as Chance from "../chaos/Chance.ts"
 import * as Fault from "./Fault.ts"
 import * as Gate from "./Gate.ts"
 import * as Limit from "./Limit.ts"
@@ -212,14 +213,16 @@ const current = (
       const request = requests++
       const met = gates.filter(({ limit }) => Target.includes(limit, asked))
       // Every limit counts the request as offered, also the one behind the limit that refuses it.
-      const refusing = met.filter(({ gate }, index) => gate.refuses(asked, uniform(seed, position, request, index + 1)))
+      const refusing = met.filter(({ gate }, index) =>
+        gate.refuses(asked, Chance.uniform(seed, position, request, index + 1))
+      )
       if (refusing.length > 0) {
         const { _tag: limit, fault } = refusing[0]!.limit
         return draw({ fault, limit })
       }
       for (const { gate } of met) gate.enter()
       const release = (): void => met.forEach(({ gate }) => gate.leave())
-      const chance = uniform(seed, position, request)
+      const chance = Chance.uniform(seed, position, request)
       let sum = 0
       const hit = shares.find(({ share, target }) => Target.includes(target, asked) && chance < (sum += share))
       if (hit !== undefined) {
@@ -234,15 +237,3 @@ const current = (
 
 // 0.2 + 0.4 + 0.3 + 0.1 is more than 1 by a hair.
 const rounding = 1e-9
-
-/** A number from 0 up to 1 that depends on the whole numbers only, and on each of their bits. */
-const uniform = (seed: number, ...rest: ReadonlyArray<number>): number => {
-  const parts = [seed, Math.floor(seed / 2 ** 32), ...rest]
-  return (parts.reduce((hash, part) => scramble((hash ^ part) + 0x9e3779b9), 0) >>> 0) / 2 ** 32
-}
-
-const scramble = (value: number): number => {
-  const first = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
-  const second = Math.imul(first ^ (first >>> 13), 0xc2b2ae35)
-  return second ^ (second >>> 16)
-}

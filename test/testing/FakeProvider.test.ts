@@ -719,6 +719,54 @@ describe("FakeProvider", () => {
   })
 
   describe("journal", () => {
+    it.effect("keeps as many entries as it is told, forgets the oldest that have ended, and none that runs", () =>
+      Effect.gen(function*() {
+        const ended: Array<number> = []
+        const provider = yield* FakeProvider.make({
+          allowHeader: true,
+          journalSize: 2,
+          onEnd: ({ end, index }) => ended.push(end === "complete" ? index : -1)
+        })
+        const hanging = yield* Effect.forkChild(plainFailure(provider, Fault.hangBeforeHeaders), {
+          startImmediately: true
+        })
+        yield* provider.awaitJournal(([first]) => first?.fault === "HangBeforeHeaders")
+        for (let i = 0; i < 4; i++) yield* Effect.promise(() => sdk(provider).chat.completions.create(question))
+        const kept = yield* provider.awaitJournal((entries) => entries.at(-1)?.end === "complete")
+        assert.deepStrictEqual(kept.map(({ end, index }) => [index, end]), [[0, "running"], [4, "complete"]])
+        assert.strictEqual(yield* provider.inFlight, 1)
+        assert.deepStrictEqual(ended, [1, 2, 3, 4])
+        yield* Fiber.interrupt(hanging)
+      }))
+
+    it.effect("keeps nothing at a size of zero, and tells each end all the same, the scope's too", () =>
+      Effect.gen(function*() {
+        const ends: Array<string> = []
+        const scope = yield* Scope.make()
+        const provider = yield* Scope.provide(
+          FakeProvider.make({ allowHeader: true, journalSize: 0, onEnd: ({ end }) => ends.push(end) }),
+          scope
+        )
+        yield* Effect.promise(() => sdk(provider).chat.completions.create(question))
+        const hanging = yield* Effect.forkChild(plainFailure(provider, Fault.hangBeforeHeaders), {
+          startImmediately: true
+        })
+        yield* provider.awaitJournal((entries) => entries.some(({ fault }) => fault === "HangBeforeHeaders"))
+        yield* Scope.close(scope, Exit.void)
+        yield* Fiber.join(hanging)
+        assert.deepStrictEqual(ends, ["complete", "stopped"])
+        assert.strictEqual(yield* provider.inFlight, 0)
+      }))
+
+    it.effect("listens where it is told", () =>
+      Effect.gen(function*() {
+        const provider = yield* FakeProvider.make({ host: "127.0.0.2" })
+        assert.match(provider.url, /^http:\/\/127\.0\.0\.2:\d+$/)
+        assert.strictEqual((yield* Effect.promise(() => fetch(`${provider.baseUrl}/models`))).status, 200)
+        const error = yield* Effect.flip(FakeProvider.make({ host: "192.0.2.1", port: 1 }))
+        assert.match(error.message, /^cannot listen on 192\.0\.2\.1:1: /)
+      }))
+
     it.effect("keeps one whole entry per request, in order of arrival", () =>
       Effect.gen(function*() {
         const provider = yield* FakeProvider.make({ script: [{ for: 1, name: "only" }] })

@@ -1,0 +1,49 @@
+/**
+ * Who is compared, and under which settings.
+ */
+import { CallWindow, TripPolicy } from "effect-breaker"
+import { Guard, Policy } from "effect-breaker/replay"
+import type { Contender } from "./contender.ts"
+import { ours, persistences } from "./effects.ts"
+import { promises } from "./promises.ts"
+
+/**
+ * How long the peers stay open, in milliseconds: long enough that in a total outage under 5 % of the calls are probes and
+ * failures before the opening, short enough that they are back well within the 20 seconds that are promised.
+ */
+const OPEN_FOR = 5000
+
+const none: Contender = { name: "no breaker", settings: "every call passes", guard: Guard.none }
+
+/**
+ * What the promises are measured by: one set of settings for all scenarios.
+ *
+ * The window is the shortest in which 20 % errors at 17 calls a second are not taken for 50 % too often, and so the one under
+ * which the fewest calls reach a dead provider before it opens.
+ */
+export const steady: Policy.Policy = Policy.make("steady", {
+  tripPolicy: TripPolicy.failureRate({
+    threshold: 0.5,
+    minimumCalls: 10,
+    window: CallWindow.lastCalls(100, { within: 1350 }),
+    belowMinimum: TripPolicy.consecutive(5)
+  }),
+  openDuration: OPEN_FOR,
+  halfOpen: { concurrency: 1, successes: 1 }
+})
+
+export const JUDGED = `effect-breaker, ${steady.name}`
+
+export const contenders: ReadonlyArray<Contender> = [
+  none,
+  ...persistences(OPEN_FOR),
+  ...promises(OPEN_FOR),
+  ours(Policy.builtIn.default),
+  ours(Policy.builtIn.llm),
+  ours(steady)
+]
+
+/** For a machine that has little time: one of each, and the one that is judged. */
+export const few: ReadonlyArray<Contender> = contenders.filter(({ name }) =>
+  [none.name, "effect/persistence, rate of 20", "cockatiel, sampling", "opossum", JUDGED].includes(name)
+)

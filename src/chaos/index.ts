@@ -1,0 +1,1 @@
+export * as Chaos from "./Chaos.ts"
