@@ -185,7 +185,7 @@ const simulated = Effect.sync(() => {
   const guard = Guard.policy(Policy.make("plain", { openDuration: "5 seconds", jitter: 0.2 }))
   const { timeline, totals, work } = Simulation.run(Scenarios.all["llm-micro"], { seed: 1, guard })
   const hash = createHash("sha256").update(JSON.stringify({ timeline, totals, work })).digest("hex")
-  assert.equal(hash, "fd84ac38269e43ff81975dda918c1240f471f2643f019fd679e9a937ee028df8")
+  assert.equal(hash, "c140167bbdf546bf2fc73c86f5b7aee7f5fe8ea1afd845aa043a286e727a936b")
 })
 
 // Each with circuits and series of its own.

@@ -153,7 +153,8 @@ class CircuitGuard implements Guard, Circuit.Maker {
   }
   ask(now: number): Pass | Refusal {
     const answer = Circuit.admit(this.circuit, now, this)
-    if (answer instanceof Circuit.Refusal) return answer
+    // In whole milliseconds, as the service tells its callers.
+    if (answer instanceof Circuit.Refusal) return { retryAfter: Math.ceil(answer.retryAfter) }
     const state = this.circuit.cell.current
     if (state._tag === "HalfOpen" && state.stage === "Probing") (answer as CircuitPass).probe = true
     return answer as CircuitPass

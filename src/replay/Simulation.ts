@@ -106,9 +106,12 @@ export class Simulation {
     return this.agenda.next < Infinity && this.agenda.step()
   }
 
-  /** No call is under way any more, and none will come. */
+  /** No call is under way any more, none will come, and no work is left of those that were given up. */
   get isDone(): boolean {
-    return this.now >= this.scenario.duration && this.clients.open === 0
+    const { clients, now, provider, scenario } = this
+    // Where no server is left, nobody will ever work on what waits.
+    const left = provider.busy + (provider.servers(now) > 0 ? provider.queued : 0)
+    return now >= scenario.duration && clients.open + left === 0
   }
 
   read(): Result {

@@ -266,4 +266,4 @@ describe("Simulation", () => {
 })
 
 /** The smoke test holds every supported Node to the same. */
-const HASH = "fd84ac38269e43ff81975dda918c1240f471f2643f019fd679e9a937ee028df8"
+const HASH = "c140167bbdf546bf2fc73c86f5b7aee7f5fe8ea1afd845aa043a286e727a936b"
