@@ -233,7 +233,7 @@ export const make = (options: Options, onRecord: (record: CallRecord.CallRecord)
  * @category reading
  * @since 0.1.0
  */
-export class Reader implements Host {
+export class Reader {
   private readonly options: Options
   private readonly order: Order
   private readonly rows = new RowReader()
@@ -245,6 +245,13 @@ export class Reader implements Host {
   private given = 0
   private skippedLines = 0
   private otherSpans = 0
+  private readonly host: Host = {
+    row: (row, line, mark) => this.row(row, line, mark),
+    skip: (line, reason, why) => this.skip(line, reason, why),
+    other: () => {
+      this.otherSpans++
+    }
+  }
 
   /** @internal Use `make`. */
   constructor(options: Options, onRecord: (record: CallRecord.CallRecord) => void) {
@@ -312,8 +319,7 @@ export class Reader implements Host {
     })
   }
 
-  /** @internal */
-  row(row: LogColumns.Row, line: number, mark: () => number): void {
+  private row(row: LogColumns.Row, line: number, mark: () => number): void {
     const record = this.rows.record(row)
     if (record instanceof Flaw) return this.skip(line, record.reason, record.message)
     record.line = line
@@ -321,13 +327,7 @@ export class Reader implements Host {
     this.order.add(record)
   }
 
-  /** @internal */
-  other(): void {
-    this.otherSpans++
-  }
-
-  /** @internal */
-  skip(line: number, reason: Reason, why: string): void {
+  private skip(line: number, reason: Reason, why: string): void {
     if (this.options.strict === true) throw new BadLine({ line, reason, why })
     this.skippedLines++
     const skip = this.skips.get(reason)
@@ -346,7 +346,7 @@ export class Reader implements Host {
       spans,
       most: longestLine,
       columns: new LogColumns.Columns(columns),
-      host: this
+      host: this.host
     })
     const head = this.head
     this.head = new Uint8Array(0)

@@ -155,40 +155,6 @@ export const outcomeOf = ({ error, retryAfter, status }: {
 export const isOutcome = (value: unknown): value is Outcome.Outcome | Refused =>
   Outcome.isOutcome(value) || (Object(value) as Record<string, unknown>)._tag === "Refused"
 
-/** @internal A record with what is known of its line. All records look the same, so that they are read quickly. */
-export class Call implements CallRecord {
-  readonly at: number
-  readonly took: number
-  readonly outcome: Outcome.Outcome | Refused
-  readonly circuit: string
-  readonly firstContent: number | undefined
-  readonly inputTokens: number | undefined
-  readonly outputTokens: number | undefined
-  /** What tells it from all others: its name in the log, or a number made of its text. */
-  id: string | number
-  line: number
-
-  constructor(
-    at: number,
-    took: number,
-    outcome: Outcome.Outcome | Refused,
-    circuit: string,
-    firstContent: number | undefined,
-    inputTokens: number | undefined,
-    outputTokens: number | undefined
-  ) {
-    this.at = at
-    this.took = took
-    this.outcome = outcome
-    this.circuit = circuit
-    this.firstContent = firstContent
-    this.inputTokens = inputTokens
-    this.outputTokens = outputTokens
-    this.id = 0
-    this.line = 0
-  }
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 
 const moment = /*#__PURE__*/ Setting.setting("a moment in milliseconds", Number.isFinite)

@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import type * as CallRecord from "./CallRecord.ts"
+import type { Call } from "./LogCall.ts"
 import { Queue } from "./LogQueue.ts"
 
 /** Why a record was left out here. */
@@ -28,8 +28,8 @@ export interface Bounds {
 
 /** Who takes the records, and those left out. */
 export interface Sink {
-  record(record: CallRecord.Call): void
-  leftOut(record: CallRecord.Call, why: Why): void
+  record(record: Call): void
+  leftOut(record: Call, why: Why): void
 }
 
 /** Puts records in order. */
@@ -38,12 +38,12 @@ export class Order {
   private readonly sink: Sink
   // Those that came in order, and the rest: of a log that is in order nothing has to be sorted.
   private readonly run = new Queue()
-  private readonly rest: Array<CallRecord.Call> = []
+  private readonly rest: Array<Call> = []
   private latest = -Infinity
   private given = -Infinity
   private longest = 0
   /** Far beyond all others: true when more of the kind come, wrong when one comes that is not. */
-  private beyond: Array<CallRecord.Call> = []
+  private beyond: Array<Call> = []
   private areRare = false
   /** The copies that are told apart: those with the time of the last that was given. */
   private readonly marks: Array<string | number> = []
@@ -58,7 +58,7 @@ export class Order {
     return this.run.length + this.rest.length
   }
 
-  add(record: CallRecord.Call): void {
+  add(record: Call): void {
     const { jump, now } = this.bounds
     if (record.at > now) return this.sink.leftOut(record, "future")
     if (record.at - this.latest > jump) {
@@ -95,7 +95,7 @@ export class Order {
     })
   }
 
-  private place(record: CallRecord.Call): void {
+  private place(record: Call): void {
     const { at, took } = record
     if (at < this.given) return this.sink.leftOut(record, "late")
     if (took > this.longest) this.longest = took
@@ -123,7 +123,7 @@ export class Order {
     return straggler !== undefined && straggler.at < firstAt ? straggler.at : firstAt
   }
 
-  private give(record: CallRecord.Call): void {
+  private give(record: Call): void {
     if (record.at > this.given) {
       this.given = record.at
       this.marks.length = 0
@@ -153,10 +153,10 @@ const mostMarks = 1_000_000
 const longestWait = 3_600_000
 
 /** Of the same time, as the log has them. */
-const before = (a: CallRecord.Call, b: CallRecord.Call): boolean => a.at < b.at || (a.at === b.at && a.line < b.line)
+const before = (a: Call, b: Call): boolean => a.at < b.at || (a.at === b.at && a.line < b.line)
 
 // A heap, the first at its top.
-const up = (heap: Array<CallRecord.Call>, record: CallRecord.Call): void => {
+const up = (heap: Array<Call>, record: Call): void => {
   let at = heap.length
   heap.push(record)
   while (at > 0) {
@@ -168,7 +168,7 @@ const up = (heap: Array<CallRecord.Call>, record: CallRecord.Call): void => {
   heap[at] = record
 }
 
-const down = (heap: Array<CallRecord.Call>): void => {
+const down = (heap: Array<Call>): void => {
   const last = heap.pop()!
   const { length } = heap
   if (length === 0) return

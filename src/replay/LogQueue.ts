@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import * as CallRecord from "./CallRecord.ts"
+import { Call } from "./LogCall.ts"
 
 /** First come, first gone. */
 export class Queue {
@@ -14,7 +14,7 @@ export class Queue {
   private from = 0
   private to = 0
   private numbers = new Float64Array(this.size * WIDTH)
-  private texts: Array<CallRecord.Call["outcome"] | string | undefined> = []
+  private texts: Array<Call["outcome"] | string | undefined> = []
 
   get length(): number {
     return this.to - this.from
@@ -34,7 +34,7 @@ export class Queue {
     return this.numbers[this.from % this.size * WIDTH + 5]!
   }
 
-  add(record: CallRecord.Call): void {
+  add(record: Call): void {
     if (this.to - this.from === this.size) this.grow()
     const { numbers, texts } = this
     const place = this.to++ % this.size
@@ -52,14 +52,14 @@ export class Queue {
     texts[place * TEXTS + 2] = typeof id === "string" ? id : undefined
   }
 
-  take(): CallRecord.Call {
+  take(): Call {
     const { numbers, texts } = this
     const place = this.from++ % this.size
     const at = place * WIDTH
-    const record = new CallRecord.Call(
+    const record = new Call(
       numbers[at]!,
       numbers[at + 1]!,
-      texts[place * TEXTS] as CallRecord.Call["outcome"],
+      texts[place * TEXTS] as Call["outcome"],
       texts[place * TEXTS + 1] as string,
       known(numbers[at + 2]!),
       known(numbers[at + 3]!),

@@ -6,6 +6,7 @@
 import * as Schema from "effect/Schema"
 import * as Outcome from "../Outcome.ts"
 import * as CallRecord from "./CallRecord.ts"
+import { Call } from "./LogCall.ts"
 import { place, type Row } from "./LogColumns.ts"
 import * as LogTime from "./LogTime.ts"
 
@@ -60,7 +61,7 @@ export class Reader {
   private readonly names = new Map<string, string>()
   private readonly words = new Map<unknown, Said>()
 
-  record({ units, values }: Row): CallRecord.Call | Flaw {
+  record({ units, values }: Row): Call | Flaw {
     const outcome = this.outcome(values)
     if (outcome instanceof Flaw) return outcome
     const isRefused = outcome._tag === "Refused"
@@ -88,7 +89,7 @@ export class Reader {
 
     // What is said besides makes no line worthless.
     const first = LogTime.duration(values[place.firstContent], units[place.firstContent])
-    const call = new CallRecord.Call(
+    const call = new Call(
       at,
       took,
       outcome,

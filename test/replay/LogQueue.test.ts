@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { Outcome } from "../../src/index.ts"
-import { Call } from "../../src/replay/CallRecord.ts"
+import { Call } from "../../src/replay/LogCall.ts"
 import { Queue } from "../../src/replay/LogQueue.ts"
 
 const anyCall = fc.tuple(
