@@ -165,7 +165,7 @@ const replay = Effect.fnUntraced(function*(given: Given) {
     Effect.catchTag("BadLine", ({ line, why }) => Effect.fail(Failed.failed(`${Input.nameOf(log)}:${line}: ${why}`))),
     Effect.catchTag("LogUnreadable", ({ message }) => Effect.fail(Failed.failed(`${Input.nameOf(log)}: ${message}`)))
   )
-  if (result.policies.length === 0) {
+  if (Object.values(result.calls).every((count) => count === 0)) {
     return yield* Failed.failed(
       `${Input.nameOf(log)}: there is no call in it (lines: ${Words.whole(result.log.lines)})${skipped(result.log)}`
     )
