@@ -195,7 +195,9 @@ describe("a fleet of many", () => {
         const { fates, opening } = simulate(load, { ...options, rules: { tripPolicy: policy } }, timeOf(load))
 
         // A few calls may be so by chance: then it is true of the calls.
-        const since = (opening?.at ?? 0) - 2 * every - 2 * grace
+        // What was judged may reach back as far as it takes that many calls to come.
+        const judged = 2 * 1000 * (opening?.cause?.calls ?? 0) / load.rate
+        const since = (opening?.at ?? 0) - 2 * every - 2 * grace - judged
         const isChance = opening !== undefined && (isTrue(fates.home, 0.5, least, since, opening.at) ||
           isTrue(fates.admitted, 0.5, least, since - load.failure.p99, opening.at))
         assert.isTrue(opening === undefined || isChance, told(load, options, policy, opening))
