@@ -14,6 +14,7 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Breaker from "../Breaker.ts"
 import * as BreakerMap from "../BreakerMap.ts"
@@ -239,10 +240,24 @@ export const make = (options: Options = {}): Effect.Effect<LlmBreaker> => {
 /**
  * Provides a breaker for language models.
  *
+ * **Details**
+ *
+ * A `healthCheck` (see `HealthCheck` in `effect-breaker/control`) looks after the circuits of providers, regions and models, by
+ * their names: `openai`, `openai/gpt-5`. It does not end the opening of a key.
+ *
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options?: Options): Layer.Layer<LlmBreaker> => Layer.effect(LlmBreaker, make(options))
+export const layer = <R = never>(
+  options?: Options & Breaker.Beside<R>
+): Layer.Layer<LlmBreaker, never, Exclude<R, Scope.Scope>> =>
+  Layer.effect(
+    LlmBreaker,
+    Effect.tap(
+      make(options),
+      (llm) => options?.healthCheck?.(() => (llm as LlmBreakerImpl).ofProviders()) ?? Effect.void
+    )
+  )
 
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -307,6 +322,13 @@ class LlmBreakerImpl implements LlmBreaker {
 
   private get all(): ReadonlyArray<BreakerMap.BreakerMapImpl> {
     return Object.values(this.maps)
+  }
+
+  /** The circuits that a provider may be back for: whether a key works again, no check of somebody else's can tell. */
+  *ofProviders(): Iterable<Breaker.BreakerImpl> {
+    for (const map of [this.maps.provider, this.maps.region, this.maps.model]) {
+      if (map !== undefined) yield* map.circuits()
+    }
   }
 
   private enter(scopes: Scopes.Scopes, fiber: AnyFiber): LlmPermit | Exit.Exit<never, CircuitRejected> {

@@ -130,8 +130,10 @@ export const make = (options: Options): Effect.Effect<Breaker.Breaker, never, Re
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options): Layer.Layer<Breaker.Breaker, never, Redis.Redis> =>
-  Layer.effect(Breaker.Breaker, make(options))
+export const layer = <R = never>(
+  options: Options & Breaker.Beside<R>
+): Layer.Layer<Breaker.Breaker, never, Redis.Redis | Exclude<R, Scope.Scope>> =>
+  Layer.effect(Breaker.Breaker, checked(make(options), options))
 
 /**
  * Makes a map of breakers whose circuits are shared by every process that has a map on the same Redis, key by key.
@@ -171,10 +173,19 @@ export const makeMap = (
  * @category layers
  * @since 0.1.0
  */
-export const layerMap = (options?: MapOptions): Layer.Layer<BreakerMap.BreakerMap, never, Redis.Redis> =>
-  Layer.effect(BreakerMap.BreakerMap, makeMap(options))
+export const layerMap = <R = never>(
+  options?: MapOptions & Breaker.Beside<R>
+): Layer.Layer<BreakerMap.BreakerMap, never, Redis.Redis | Exclude<R, Scope.Scope>> =>
+  Layer.effect(BreakerMap.BreakerMap, checked(makeMap(options), options))
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+// What looks after the circuits of a layer runs while it is in use.
+const checked = <A, E, R, R2>(made: Effect.Effect<A, E, R>, beside?: Breaker.Beside<R2>) =>
+  Effect.tap(
+    made,
+    (source) => beside?.healthCheck?.(() => (source as never as BreakerMap.BreakerMapImpl).circuits()) ?? Effect.void
+  )
 
 const couriered = (
   { bound, prefix }: { readonly bound: number; readonly prefix: string },

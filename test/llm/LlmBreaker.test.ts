@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Stream } from "effect"
 import { Breaker, CallWindow, CircuitRejected, Fallback, Outcome, TripPolicy } from "effect-breaker"
+import { HealthCheck } from "effect-breaker/control"
 import { LlmBreaker, type LlmOutcome } from "effect-breaker/llm"
 import { TestClock } from "effect/testing"
 import { rangeErrorOf } from "../refusals.ts"
@@ -688,6 +689,28 @@ describe("LlmBreaker", () => {
         yield* calls(llm, scopes, overloaded)
         assert.strictEqual(yield* knock(llm, scopes), "openai/gpt-5: Open")
       }).pipe(Effect.provide(LlmBreaker.layer(hasty))))
+
+    it.effect("with a health check, end the openings of models and providers, and not those of keys", () => {
+      const asked: Array<string> = []
+      const healthCheck = HealthCheck.make((circuit) => Effect.sync(() => asked.push(circuit)), { every: "10 seconds" })
+      const patient = { ...atOnce, openDuration: "1 hour", halfOpen: { successes: 1 }, ramp: undefined } as const
+      return Effect.gen(function*() {
+        const llm = yield* LlmBreaker.LlmBreaker
+        const stateOf = (place: LlmBreaker.Place) =>
+          Effect.flatMap(llm.breaker(place, scopes), ({ state }) => Effect.map(state, ({ _tag }) => _tag))
+        for (const place of ["key", "model", "provider"] as const) {
+          const circuit = yield* llm.breaker(place, scopes)
+          yield* Effect.exit(circuit.execute(Effect.fail("down")))
+        }
+        yield* TestClock.adjust("10 seconds")
+
+        assert.sameMembers(asked, ["openai/gpt-5", "openai"])
+        assert.deepStrictEqual(
+          [yield* stateOf("key"), yield* stateOf("model"), yield* stateOf("provider")],
+          ["Open", "Closed", "Closed"]
+        )
+      }).pipe(Effect.provide(LlmBreaker.layer({ key: patient, model: patient, provider: patient, healthCheck })))
+    })
   })
 
   describe("preset", () => {

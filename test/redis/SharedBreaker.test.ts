@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Fiber, Latch, Layer, Schedule } from "effect"
+import { Context, Duration, Effect, Fiber, Latch, Layer, Ref, Schedule } from "effect"
 import { Breaker, BreakerMap, Outcome, TripPolicy, withBreaker } from "effect-breaker"
+import { HealthCheck } from "effect-breaker/control"
 import { SharedBreaker } from "effect-breaker/redis"
 import * as Registry from "../../src/Registry.ts"
 import { clientOf, makeServer, type Server, withRedis } from "./server.ts"
@@ -9,7 +10,7 @@ import { clientOf, makeServer, type Server, withRedis } from "./server.ts"
 const patient = { bound: "2 seconds" } as const
 
 /** A breaker as another process would have it: its own client, its own registry. */
-const processOf = (server: Server, options: Partial<SharedBreaker.Options> = {}) =>
+const processOf = (server: Server, options: Partial<SharedBreaker.Options> & Breaker.Beside = {}) =>
   Effect.map(
     Layer.build(
       Layer.fresh(
@@ -208,5 +209,28 @@ describe.runIf(withRedis)("SharedBreaker", () => {
       yield* Effect.sleep("1 second")
       yield* Effect.forEach(all, (breaker) => Effect.ignore(breaker.execute(Effect.void)))
       yield* Effect.forEach(all, (breaker) => until(breaker, "Closed"))
+    }).pipe(Effect.scoped))
+
+  it.live("lets the check of one process end the opening of all, as so many probes that passed (rule 23)", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const options = { openDuration: "1 hour", halfOpen: { successes: 2 } } as const
+      const isWell = yield* Ref.make(false)
+      const check = Effect.flatMap(Ref.get(isWell), (isWell) => isWell ? Effect.void : Effect.fail("down"))
+      const a = yield* processOf(server, options)
+      const b = yield* processOf(server, {
+        ...options,
+        healthCheck: HealthCheck.make(check, { every: "10 millis" })
+      })
+      yield* fail(a, 3)
+      yield* until(b, "Open")
+      yield* Effect.sleep("50 millis")
+      assert.strictEqual((yield* a.state)._tag, "Open")
+      yield* Ref.set(isWell, true)
+      yield* Effect.forEach([a, b], (breaker) => until(breaker, "Closed"))
+
+      const { generation } = yield* a.state
+      assert.strictEqual(generation, 3)
+      assert.strictEqual((yield* a.snapshot).successes, 0)
     }).pipe(Effect.scoped))
 })
