@@ -66,7 +66,8 @@ export class Agenda {
     const entry = this.entries[last]!
     const moved = this.dues[last]!
     const movedVersion = this.versions[last]!
-    this.dues.length = last
+    // Shortening the array would be dearer. What is over must not be kept from the collector.
+    this.dues[last] = nothing
     let hole = 0
     for (;;) {
       let child = 2 * hole + 1
@@ -98,6 +99,8 @@ export class Agenda {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+const nothing: Due = { due: () => {} }
 
 /** In a millisecond. */
 const NANOS = 1_000_000

@@ -96,7 +96,8 @@ export class Health implements Due {
     const { capacity, for: whole } = this.phase
     if (typeof capacity !== "object" || capacity.to <= capacity.from) return Infinity
     const passed = (count / all - capacity.from) / (capacity.to - capacity.from)
-    return passed > 1 ? Infinity : this.since + passed * whole
+    // The last server comes with the end of the phase, though division may put it a hair behind.
+    return passed > 1 + 1e-9 ? Infinity : this.since + passed * whole
   }
 
   /** The phases, that in force included, as far as they have come. */

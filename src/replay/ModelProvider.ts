@@ -53,6 +53,7 @@ export class ModelProvider implements Due, Workplace {
     this.health = health
     this.busyTime = Scenario.serviceTime(scenario) * (1 + (scenario.provider.slowdown ?? 0))
     health.changed = (now) => this.changed(now)
+    this.expect(0)
   }
 
   /** How many calls wait. */

@@ -166,6 +166,18 @@ describe("ModelProvider", () => {
     expect(told.map((one) => Math.round(one[0]![0] * 1000) / 1000)).toEqual([2100, 2200, 2300, 2400, 2500])
   })
 
+  it("brings the last server with the end of a phase in which capacity grows, whatever the shares", () => {
+    for (const from of [0.05, 0.1, 0.3, 0.7]) {
+      const { told } = playing({ servers: 1, latency: 100 }, [0], {
+        phases: [{ name: "grows", for: 30, capacity: { from, to: 1 }, lifts: { below: 0.5, during: 3000 } }, {
+          name: "never",
+          for: 1
+        }]
+      })
+      expect(Math.round(told[0]![0]![0])).toBe(130)
+    }
+  })
+
   it("keeps a phase up until the load is low for long enough", () => {
     const phases: ReadonlyArray<Scenario.Phase> = [
       { name: "overload", for: 10_000, lifts: { below: 0.5, during: 3000 } },
