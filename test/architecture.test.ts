@@ -15,7 +15,7 @@ const ranks: ReadonlyArray<ReadonlyArray<string>> = [
   ["Evidence"],
   ["Rules"],
   ["State"],
-  ["Move"],
+  ["Move", "internal/Checking"],
   ["Circuit"],
   ["CircuitRejected"],
   ["Classify", "OpenDuration", "Snapshot"],

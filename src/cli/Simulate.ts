@@ -6,6 +6,7 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Guard from "../replay/Guard.ts"
@@ -32,6 +33,12 @@ const options = {
   seed: Flag.Int("seed").pipe(
     Flag.withDescription("Decides all chance in it: the same seed, the same run on every machine"),
     Flag.withDefault(1)
+  ),
+  healthCheck: Flag.String("health-check").pipe(
+    Flag.withDescription(
+      "Have a check look after open circuits every so often, such as \"5 seconds\": see docs/recovery.md"
+    ),
+    Flag.optional
   ),
   report: Pages.flag,
   json: Flag.Boolean("json").pipe(
@@ -82,6 +89,7 @@ interface Given {
   readonly scenario: Option.Option<string>
   readonly policies: ReadonlyArray<string>
   readonly seed: number
+  readonly healthCheck: Option.Option<string>
   readonly report: Option.Option<string>
   readonly json: boolean
   readonly timelines: boolean
@@ -100,9 +108,10 @@ const simulate = Effect.fnUntraced(function*(given: Given) {
   const scenario = yield* scenarioOf(given.scenario.value)
   if (given.print) return yield* screen.print(JSON.stringify(scenario, null, 2))
   const policies = yield* Policies.read(given.policies)
+  const checkEvery = yield* everyOf(given.healthCheck)
   const guards: ReadonlyArray<readonly [name: string, guard: Guard.Make]> = [
     ["no breaker", Guard.none],
-    ...policies.map((policy) => [policy.name, Guard.policy(policy)] as const)
+    ...policies.map((policy) => [policy.name, Guard.policy(policy, { checkEvery })] as const)
   ]
   const results = yield* Effect.forEach(
     guards,
@@ -145,7 +154,7 @@ const run = (scenario: Scenario.Scenario, guard: Guard.Make, seed: number, polic
   Effect.suspend(() => {
     const simulation = Simulation.make(scenario, { guard, seed })
     const some = Effect.sync(() => {
-      for (let i = 0; i < stepsAtOnce; i++) if (!simulation.step()) return false
+      for (let i = 0; i < stepsAtOnce; i++) if (simulation.isDone || !simulation.step()) return false
       return true
     })
     const all: Effect.Effect<void> = Effect.flatMap(some, (more) =>
@@ -156,6 +165,16 @@ const run = (scenario: Scenario.Scenario, guard: Guard.Make, seed: number, polic
   })
 
 const stepsAtOnce = 20_000
+
+const everyOf = (given: Option.Option<string>): Effect.Effect<number | undefined, Failed.Failed> => {
+  if (Option.isNone(given)) return Effect.succeed(undefined)
+  const millis = Option.map(Duration.fromInput(given.value as Duration.Input), Duration.toMillis)
+  return Option.isSome(millis) && Number.isFinite(millis.value) && millis.value > 0
+    ? Effect.succeed(millis.value)
+    : Effect.fail(
+      Failed.wrong(`--health-check: must be a duration above zero, such as "5 seconds", got ${given.value}`)
+    )
+}
 
 const scenarioOf = Effect.fnUntraced(function*(asked: string) {
   if (Object.hasOwn(Scenarios.all, asked)) return Scenarios.all[asked]!

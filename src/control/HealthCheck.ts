@@ -7,6 +7,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Breaker from "../Breaker.ts"
+import { Checking } from "../internal/Checking.ts"
 import * as Setting from "../internal/Setting.ts"
 
 /**
@@ -82,28 +83,23 @@ export const make = <R = never>(
 ): HealthCheck<R> => {
   const pause = Setting.toMillis(Setting.option("HealthCheck.make", "every", Setting.positiveDuration, every))
   return (circuits) => {
-    const doubts = new WeakMap<Breaker.CircuitInUse, Doubt>()
+    const checkings = new WeakMap<Breaker.CircuitInUse, Checking>()
+    const checkingOf = (circuit: Breaker.CircuitInUse): Checking => {
+      const known = checkings.get(circuit) ?? new Checking()
+      checkings.set(circuit, known)
+      return known
+    }
     const look = (circuit: Breaker.CircuitInUse) =>
       Effect.clockWith((clock) => {
-        const { cell: { current }, name } = circuit
-        if (current._tag === "Closed") doubts.delete(circuit)
-        const isShut = current._tag === "Open"
-        if (isShut ? circuit.now(clock) < current.firm : !("running" in current)) return Effect.void
-        const doubt = doubts.get(circuit) ?? { wait: 0, rest: 0, passed: false }
-        doubts.set(circuit, doubt)
-        if (isShut && doubt.passed) {
-          doubt.rest = doubt.wait = 2 * doubt.wait + 1
-          doubt.passed = false
-        }
-        if (doubt.rest > 0) {
-          doubt.rest--
-          return Effect.void
-        }
+        // Of a hundred thousand circuits few are not closed, and fewer ever were.
+        if (circuit.cell.current._tag === "Closed" && !checkings.has(circuit)) return Effect.void
+        const checking = checkingOf(circuit)
+        if (!checking.isDue(circuit, circuit.now(clock))) return Effect.void
         return Effect.flatMap(
-          Effect.exit(Effect.timeout(Effect.isEffect(check) ? check : check(name), pause)),
+          Effect.exit(Effect.timeout(Effect.isEffect(check) ? check : check(circuit.name), pause)),
           (exit) => {
             if (exit._tag === "Failure") return Effect.void
-            doubt.passed = true
+            checking.pass()
             return circuit.command({ _tag: "Pass" })
           }
         )
@@ -115,14 +111,4 @@ export const make = <R = never>(
       )
     )
   }
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-
-// Whether a check passed since the circuit last opened, how many looks to let pass after one that was wrong, and how many
-// of them are left.
-interface Doubt {
-  wait: number
-  rest: number
-  passed: boolean
 }

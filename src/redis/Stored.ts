@@ -176,16 +176,12 @@ const Probing = Schema.TaggedStruct("Probing", {
   failed: whole,
   running: Schema.Array(Schema.Tuple([Schema.String, moment, endless]))
 })
+const step = { step: whole, stepSince: moment, asked: whole, admitted: finite, succeeded: whole, failed: whole }
 const Ramping = Schema.TaggedStruct("Ramping", {
   ...period,
+  ...step,
   cause: Cause,
   evidence: Gathered,
-  step: whole,
-  stepSince: moment,
-  asked: whole,
-  admitted: finite,
-  succeeded: whole,
-  failed: whole,
   backs: whole,
   base: finite
 })

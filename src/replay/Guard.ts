@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Circuit from "../Circuit.ts"
+import { Checking } from "../internal/Checking.ts"
 import type * as Outcome from "../Outcome.ts"
 import type { Agenda } from "./Agenda.ts"
 import * as Policy from "./Policy.ts"
@@ -66,7 +67,7 @@ export interface Guard {
 
 /**
  * What a guard gets to work with: its number and name, a source of chance, whom to tell of its transitions, and the agenda of
- * the run, whose time is the time and on which timers wait.
+ * the run, whose time is the time and on which timers wait. `check` asks the provider for next to nothing, as a health check does.
  *
  * @category models
  * @since 0.1.0
@@ -77,6 +78,7 @@ export interface Host {
   readonly random: () => number
   readonly notify: (transition: Circuit.Transition) => void
   readonly agenda: Agenda
+  readonly check: (done: (isWell: boolean) => void) => void
 }
 
 /**
@@ -98,11 +100,23 @@ export const none: Make = () => open
 /**
  * Makes circuits under a policy: the pure machine, without the service around it.
  *
+ * **Details**
+ *
+ * `checkEvery` has a health check look after them, as `HealthCheck` of `effect-breaker/control` does it in a program: every so many
+ * milliseconds while they are open or probe.
+ *
  * @category constructors
  * @since 0.1.0
  */
-export const policy = (policy: Policy.Policy): Make => (host) =>
-  new CircuitGuard((notify) => Policy.circuit(policy, 0, { random: host.random, notify }), host.notify)
+export const policy = (
+  policy: Policy.Policy,
+  { checkEvery }: { readonly checkEvery?: number | undefined } = {}
+): Make =>
+(host) => {
+  const guard = new CircuitGuard((notify) => Policy.circuit(policy, 0, { random: host.random, notify }), host.notify)
+  if (checkEvery !== undefined) guard.keepChecking(host, checkEvery)
+  return guard
+}
 
 /**
  * Makes circuits from what makes one.
@@ -147,6 +161,22 @@ class CircuitGuard implements Guard, Circuit.Maker {
   private readonly circuit: Circuit.Circuit
   constructor(make: (notify: Host["notify"]) => Circuit.Circuit, notify: Host["notify"]) {
     this.circuit = make(notify)
+  }
+  keepChecking({ agenda, check }: Host, every: number): void {
+    const { circuit } = this
+    const checking = new Checking()
+    const look = {
+      due: (now: number) => {
+        agenda.add(now + every, look)
+        if (!checking.isDue(circuit, now)) return
+        check((isWell) => {
+          if (!isWell || agenda.now >= now + every) return
+          checking.pass()
+          Circuit.command(circuit, { _tag: "Pass" }, agenda.now)
+        })
+      }
+    }
+    agenda.add(every, look)
   }
   permit(): CircuitPass {
     return new CircuitPass(this.circuit)

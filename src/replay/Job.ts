@@ -89,8 +89,12 @@ export class Job implements Due {
   private tokens = 0
   private perToken = 0
 
+  /** It asks for next to nothing: whether somebody is there. */
+  private readonly isCheck: boolean
+
   /** @internal */
-  constructor(provider: Workplace, caller: Caller, random: Random, fault: Fault.Fault | undefined) {
+  constructor(provider: Workplace, caller: Caller, random: Random, fault: Fault.Fault | undefined, isCheck = false) {
+    this.isCheck = isCheck
     this.provider = provider
     this.caller = caller
     this.random = random
@@ -154,7 +158,8 @@ export class Job implements Due {
 
   /** @internal A server takes it on: what comes of it is settled, unless its client gives up before. */
   start(factor: number, now: number): void {
-    const { fault, provider: { scenario: { provider: { latency, tokens } }, work }, random } = this
+    const { fault, isCheck, provider: { scenario: { provider: { latency, tokens: whole } }, work }, random } = this
+    const tokens = isCheck ? undefined : whole
     const left = this.stage === "Waiting" && this.caller === undefined
     if (this.stage === "Waiting") work.waitedFor += now - this.enteredAt
     this.version++

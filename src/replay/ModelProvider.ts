@@ -83,16 +83,27 @@ export class ModelProvider implements Due, Workplace {
     return new Job(this, caller, random, this.health.fault(random.next()))
   }
 
+  /** Makes a call that asks for next to nothing: it has the fate of the others, and takes a server for a moment only. */
+  check(caller: Caller, random: Random): Job {
+    return new Job(this, caller, random, this.health.fault(random.next()), true)
+  }
+
   enter(job: Job, now: number): void {
     const { fault } = job
     this.work.reached++
     if (fault !== undefined && Fault.isAtDoor(fault)) return job.turnAway(this.answerOf(fault), fault.after ?? 50, now)
     if (this.busy < this.servers(now)) return this.start(job, now)
-    if (this.queued >= (this.scenario.provider.queue ?? Infinity)) {
+    if (this.queued >= this.places(now)) {
       return job.turnAway(full, this.scenario.provider.turnedAway ?? 100, now)
     }
     this.waiting.push(job)
     job.wait(now)
+  }
+
+  /** How many may wait: they wait at the servers, and where half of those are gone, so are half of the places. */
+  private places(now: number): number {
+    const { queue = Infinity, servers } = this.scenario.provider
+    return servers === undefined || queue === Infinity ? queue : Math.ceil(queue * this.servers(now) / servers)
   }
 
   release(now: number): void {

@@ -15,7 +15,8 @@ import * as Fault from "./Fault.ts"
  * **Details**
  *
  * - `servers`: how many calls it works on at once; without it as many as come.
- * - `queue`: how many more wait, first come first served; without it as many as come. A call for which there is no place is
+ * - `queue`: how many more wait, first come first served, where all servers are there; without it as many as come. Where half of the
+ *   servers are gone, so are half of the places. A call for which there is no place is
  *   told "overloaded" `turnedAway` later (100 unless given).
  * - `latency`: the work for one call, and of a language model up to its first content.
  * - `tokens`: how many an answer has (`output`), and how long `each` takes; `input`, how many the question has. Without it an

@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import type * as Outcome from "../Outcome.ts"
 import { Agenda } from "./Agenda.ts"
 import { Clients } from "./Clients.ts"
 import type * as Guard from "./Guard.ts"
@@ -81,12 +82,18 @@ export class Simulation {
     this.provider = new ModelProvider(scenario, this.agenda, new Health(scenario, this.agenda))
     const guards = Array.from({ length: circuits }, (_, number) => {
       const source = random.fork("guards").fork(number)
+      const checks = random.fork("checks").fork(number)
+      let checked = 0
       const name = circuits === 1 ? "circuit" : `circuit ${number + 1}`
       return guard({
         number,
         name,
         agenda: this.agenda,
         random: () => source.next(),
+        check: (done) => {
+          const ended = ({ _tag }: Outcome.Outcome) => done(_tag === "Success")
+          this.provider.check({ content: () => {}, ended }, checks.fork(++checked)).begin(this.now)
+        },
         notify: (transition) => {
           this.ledger.moves.push({ ...transition, circuit: number })
           this.timeline.moved(transition, name)
@@ -190,7 +197,8 @@ export const make = (scenario: Scenario.Scenario, { guard, seed = 1 }: Options =
  */
 export const run = (scenario: Scenario.Scenario, options?: Options): Result => {
   const simulation = make(scenario, options)
-  while (simulation.step());
+  // A guard with a timer of its own is never done.
+  while (!simulation.isDone && simulation.step());
   return simulation.read()
 }
 
