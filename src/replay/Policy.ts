@@ -348,7 +348,7 @@ const known: Readonly<Record<string, ReadonlyArray<string>>> = {
     "mode"
   ],
   halfOpen: ["concurrency", "successes", "outOf", "lease"],
-  ramp: ["shares", "every", "minimumCalls"],
+  ramp: ["shares", "every", "minimumCalls", "tolerance"],
   openDuration: ["first", "factor", "most"]
 }
 

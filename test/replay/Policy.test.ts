@@ -24,6 +24,18 @@ describe("a policy in JSON", () => {
       }
     }))
 
+  it.effect("may have a ramp with a tolerance", () =>
+    Effect.gen(function*() {
+      const json = { name: "mine", ramp: { shares: [0.1, 0.5], every: "1 second", minimumCalls: 2, tolerance: 0.1 } }
+      const policy = yield* Policy.fromUnknown(json)
+      assert.strictEqual(Policy.rules(policy).ramp?.tolerance, 0.1)
+      assert.deepStrictEqual(JSON.parse(Policy.toJson(policy)), json)
+      assert.match(
+        complaintOf({ ...json, ramp: { ...json.ramp, tolerance: 0 } }),
+        /^ramp\.tolerance must be a number above 0 and at most 1, got 0$/
+      )
+    }))
+
   it.effect("takes the name that the text does not give", () =>
     Effect.gen(function*() {
       assert.strictEqual((yield* Policy.fromJson("{}", "file.json")).name, "file.json")
