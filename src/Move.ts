@@ -216,9 +216,9 @@ export const passProbe = (self: Mutable, now: number, state: Probing): void => {
 const climb = (self: Mutable, now: number, state: Ramping): boolean => {
   const { every, minimumCalls, shares, tolerance } = self.rules.ramp!
   const { step } = state
-  // Of the calls that were admitted: failures come home first, and those that run are not failed yet.
+  // Of the calls that were admitted: failures come home first, and those that run are not failed yet. One more may be chance.
   const calls = Math.max(state.admitted, minimumCalls)
-  const isTooMuch = step > 0 && state.failed > (tolerance + state.base) * calls
+  const isTooMuch = step > 0 && state.failed - 1 > (tolerance + state.base) * calls
   const lasts = isTooMuch ? every : every * (1 + Math.min(state.backs, 4))
   if (now - state.stepSince < lasts || (state.succeeded < minimumCalls && !isTooMuch)) return false
   if (step === 0) state.base = state.failed / calls

@@ -37,7 +37,7 @@ export interface HalfOpenOptions {
  * above 0 and below 1.
  *
  * With a `tolerance` the ramp finds what a provider can take that comes back slowly: a step goes back to the one before, not
- * on, if in its time more calls failed, or were slow, than that share of those it admitted. The first step does not go back:
+ * on, if in its time more calls failed, or were slow, than that share of those it admitted, and one. The first step does not go back:
  * what fails there fails however few calls there are, and the steps after it tolerate as much more. Each time that it went
  * back, a step lasts one `every` longer before it goes on, up to five. A call counts as succeeded from its first sign of life
  * on, so that long answers do not hold it up.

@@ -483,7 +483,7 @@ describe("Circuit laws", () => {
         const look = () => {
           const { admitted, failed, since, step, succeeded } = turn
           const calls = Math.max(admitted, ramp.minimumCalls)
-          const tooMuch = step > 0 && failed > (ramp.tolerance + base) * calls
+          const tooMuch = step > 0 && failed - 1 > (ramp.tolerance + base) * calls
           if (now - since < ramp.every * (tooMuch ? 1 : 1 + Math.min(backs, 4))) return
           if (!tooMuch && succeeded < ramp.minimumCalls) return
           if (step === 0) base = failed / calls
