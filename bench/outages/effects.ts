@@ -97,15 +97,15 @@ const persistence = (
 export const persistences = (openFor: number): ReadonlyArray<Contender> => [
   persistence("consecutive", "consecutive(5)", CircuitBreaker.consecutive(5), openFor),
   persistence(
-    "rate of 20",
+    "rate of 100",
     "rate({ threshold: 0.5, size: 100, minimumCalls: 20 })",
     CircuitBreaker.rate({ threshold: 0.5, size: 100, minimumCalls: 20 }),
     openFor
   ),
   persistence(
-    "rate of 100",
-    "rate({ threshold: 0.5, size: 100, minimumCalls: 100 })",
-    CircuitBreaker.rate({ threshold: 0.5, size: 100 }),
+    "rate of 24",
+    "rate({ threshold: 0.5, size: 24, minimumCalls: 10 })",
+    CircuitBreaker.rate({ threshold: 0.5, size: 24, minimumCalls: 10 }),
     openFor
   )
 ]

@@ -96,18 +96,12 @@ export const picture = (title: string, runs: ReadonlyArray<Run>): string => {
         height - 20
       }" stroke="#1c2330" stroke-width="0.7" stroke-dasharray="2 3"/>`
     ),
-    ...marks.map(({ from, name }, i) =>
-      marks.length > 4 && i > 0 && i < marks.length - 1
-        ? ""
-        : text(
-          Number(x(from).toFixed(1)),
-          height - 8,
-          10,
-          "#596273",
-          `${clock(from)}: ${name}`,
-          from > until / 2 ? "end" : "start"
-        )
-    ),
+    ...marks.map(({ from, name }, i) => {
+      if (marks.length > 4 && i > 0 && i < marks.length - 1) return ""
+      const at = Number(x(from).toFixed(1))
+      const near = i + 1 < marks.length && x(marks[i + 1]!.from) - at < 110
+      return text(at, height - 8, 10, "#596273", `${clock(from)}: ${name}`, near || from > until / 2 ? "end" : "start")
+    }),
     "</svg>",
     ""
   ].filter((line) => line !== "").join("\n") + "\n"

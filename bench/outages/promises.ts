@@ -93,15 +93,15 @@ export const promises = (openFor: number): ReadonlyArray<Contender> => [
   cockatiel("consecutive", "ConsecutiveBreaker(5)", () => new ConsecutiveBreaker(5), openFor),
   cockatiel(
     "sampling",
-    "SamplingBreaker({ threshold: 0.5, duration: 10000, minimumRps: 2 })",
-    () => new SamplingBreaker({ threshold: 0.5, duration: 10_000, minimumRps: 2 }),
+    "SamplingBreaker({ threshold: 0.5, duration: 1350, minimumRps: 7 })",
+    () => new SamplingBreaker({ threshold: 0.5, duration: 1350, minimumRps: 7 }),
     openFor
   ),
   opossum({
     errorThresholdPercentage: 50,
-    volumeThreshold: 20,
-    rollingCountTimeout: 10_000,
-    rollingCountBuckets: 10,
+    volumeThreshold: 10,
+    rollingCountTimeout: 1350,
+    rollingCountBuckets: 5,
     resetTimeout: openFor
   })
 ]
