@@ -1,8 +1,9 @@
 /**
  * Those that guard effects: Effect's own breaker, and the `Breaker` service of this library under several policies.
  */
-import { Cause, Duration, Effect, Exit, Layer, Option, Scope, Stream } from "effect"
+import { Cause, Context, Duration, Effect, Exit, Layer, Option, Scope, Stream } from "effect"
 import { Breaker, type Outcome } from "effect-breaker"
+import { HealthCheck } from "effect-breaker/control"
 import { Guard, Policy } from "effect-breaker/replay"
 import { CircuitBreaker } from "effect/persistence"
 import type { Contender } from "./contender.ts"
@@ -113,15 +114,28 @@ export const persistences = (openFor: number): ReadonlyArray<Contender> => [
 // ---------------------------------------------------------------------------------------------------------------------
 // effect-breaker
 
-/** The service, as a program has it, under a policy. */
-export const ours = (policy: Policy.Policy): Contender => ({
+/** The service, as a program has it, under a policy; with a health check, where it says how often. */
+export const ours = (policy: Policy.Policy, every?: Duration.Input): Contender => ({
   name: `effect-breaker, ${policy.name}`,
-  settings: Policy.toJson(policy),
+  settings: `${Policy.toJson(policy)}${
+    every === undefined ? "" : `, healthCheck every ${Duration.format(Duration.fromInputUnsafe(every))}`
+  }`,
   ours: true,
-  guard: ({ agenda, name, notify, random }) => {
+  guard: ({ agenda, check, name, notify, random }) => {
     const services = context(agenda, random)
     const run = Effect.runSyncExitWith(services)
-    const breaker = Effect.runSyncWith(services)(Breaker.make({ name, ...Policy.settings(policy) }))
+    const listModels = Effect.callback<void, string>((resume) =>
+      check((isWell) => resume(isWell ? Effect.void : Effect.fail("down")))
+    )
+    const layer = Breaker.layer({
+      name,
+      ...Policy.settings(policy),
+      healthCheck: every === undefined ? undefined : HealthCheck.make(listModels, { every })
+    })
+    const breaker = Context.get(
+      Effect.runSyncWith(services)(Layer.buildWithScope(layer, Scope.makeUnsafe())),
+      Breaker.Breaker
+    )
     Effect.runForkWith(services)(
       Stream.runForEach(breaker.events, (event) =>
         Effect.sync(() => {

@@ -160,7 +160,7 @@ export const preset = {
   ]),
   jitter: 0.2,
   halfOpen: { concurrency: 3, successes: 3, lease },
-  ramp: { shares: [0.1, 0.25, 0.5], every: "2 seconds", minimumCalls: 5 }
+  ramp: { shares: [0.1, 0.25, 0.5], every: "2 seconds", minimumCalls: 5, tolerance: 0.1 }
 } satisfies Policy
 
 /**
