@@ -23,11 +23,10 @@ const rising = (from: number, factor: number): ReadonlyArray<number> => {
 }
 
 /**
- * What the promises are measured by: one set of settings for all scenarios.
+ * What the promises are measured by where one circuit sees much traffic.
  *
- * The window is the shortest in which 20 % errors at 17 calls a second are not taken for 50 % too often, and so the one under
- * which the fewest calls reach a dead provider before it opens. The ramp begins below what a provider can take that has a twentieth of
- * its servers back, and is through within 13 seconds where it can take everything.
+ * The ramp begins below what a provider can take that has a twentieth of its servers back, and is through within 13 seconds where
+ * it can take everything.
  */
 export const steady: Policy.Policy = Policy.make("steady", {
   tripPolicy: TripPolicy.failureRate({
@@ -44,7 +43,24 @@ export const steady: Policy.Policy = Policy.make("steady", {
 /** How often a check looks after what is open. */
 const CHECKED_EVERY = 2000
 
-export const JUDGED = `effect-breaker, ${steady.name}`
+/**
+ * The same for sixty clients with 17 calls a second each: the window is the shortest in which 20 % errors are not taken for 50 % too
+ * often, and so the one under which the fewest calls reach a dead provider before it opens. Without a ramp: none of them alone
+ * is too much for anybody, and a share of so few calls says little.
+ */
+export const small: Policy.Policy = Policy.make("small", {
+  tripPolicy: steady.options.tripPolicy,
+  openDuration: OPEN_FOR,
+  halfOpen: { concurrency: 1, successes: 1 }
+})
+
+const nameOf = (policy: string): string => `effect-breaker, ${policy}`
+
+/** By whom a promise is to be kept: whoever is made for such traffic. */
+export const judgedIn = (scenario: string): string =>
+  nameOf(scenario.startsWith("shopify-") ? small.name : scenario.startsWith("llm-") ? CHECKED : steady.name)
+
+const CHECKED = "llm, checked"
 
 export const contenders: ReadonlyArray<Contender> = [
   none,
@@ -52,11 +68,18 @@ export const contenders: ReadonlyArray<Contender> = [
   ...promises(OPEN_FOR),
   ours(Policy.builtIn.default),
   ours(Policy.builtIn.llm),
-  ours({ ...Policy.builtIn.llm, name: "llm, checked" }, 5000),
+  ours(Policy.make(CHECKED, Policy.builtIn.llm.options), 5000),
+  ours(small, CHECKED_EVERY),
   ours(steady, CHECKED_EVERY)
 ]
 
-/** For a machine that has little time: one of each, and the one that is judged. */
+/** For a machine that has little time: one of each, and those that are judged. */
 export const few: ReadonlyArray<Contender> = contenders.filter(({ name }) =>
-  [none.name, "effect/persistence, rate of 100", "cockatiel, sampling", "opossum", JUDGED].includes(name)
+  [
+    none.name,
+    "effect/persistence, rate of 100",
+    "cockatiel, sampling",
+    "opossum",
+    ...[CHECKED, small.name, steady.name].map(nameOf)
+  ].includes(name)
 )
