@@ -212,7 +212,7 @@ export class Replay {
   private readonly calls = { succeeded: 0, failed: 0, throttled: 0, ignored: 0, refused: 0 }
   private readonly leftOut = { outOfOrder: 0, tooManyCircuits: 0 }
   private readonly finder: Incident.Finder | undefined
-  /** Whether any policy asks how slow calls are. */
+  /** Whether any policy makes something of the time at which a call answered. */
   private readonly heedsAnswers: boolean
   private runs: ReadonlyArray<Run> = []
   private last: Place | undefined
@@ -226,7 +226,10 @@ export class Replay {
     this.options = options
     const { incidents } = options
     this.finder = Array.isArray(incidents) ? undefined : Incident.make(incidents as Incident.Options | undefined)
-    this.heedsAnswers = options.policies.some((policy) => Policy.rules(policy).plan.slowAfter < Infinity)
+    this.heedsAnswers = options.policies.some((policy) => {
+      const { plan, ramp } = Policy.rules(policy)
+      return plan.slowAfter < Infinity || (ramp?.tolerance ?? Infinity) < Infinity
+    })
   }
 
   add(record: CallRecord.CallRecord): void {
