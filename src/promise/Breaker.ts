@@ -17,7 +17,7 @@ import { CircuitRejected } from "../CircuitRejected.ts"
 import type { Heard } from "../Classify.ts"
 import * as Setting from "../internal/Setting.ts"
 import { Mode } from "../Settings.ts"
-import { type Call, type Classify, readingExits, Running } from "./Call.ts"
+import { type Call, type Classify, type Owner, readingExits, Running } from "./Call.ts"
 import { type Event, tell } from "./Event.ts"
 import * as Fallback from "./Fallback.ts"
 import { GuardedIterable } from "./GuardedIterable.ts"
@@ -51,8 +51,8 @@ export interface ExecuteOptions<A> {
  * @category models
  * @since 0.1.0
  */
-export interface WrapOptions<Args extends Array<unknown>, A> {
-  readonly signal?: ((...args: Args) => AbortSignal | null | undefined) | undefined
+export interface WrapOptions<Args, A> {
+  readonly signal?: ((args: Args) => AbortSignal | null | undefined) | undefined
   readonly classify?: Classify<A> | undefined
 }
 
@@ -102,7 +102,7 @@ export interface Breaker {
   execute<A>(fn: (call: Call) => A | PromiseLike<A>, options?: ExecuteOptions<A>): Promise<A>
   wrap<Args extends Array<unknown>, A>(
     fn: (...args: Args) => A | PromiseLike<A>,
-    options?: WrapOptions<Args, A>
+    options?: WrapOptions<NoInfer<Args>, NoInfer<A>>
   ): (...args: Args) => Promise<A>
   iterate<A>(
     fn: (call: Call) => AsyncIterable<A> | PromiseLike<AsyncIterable<A>>,
@@ -110,7 +110,7 @@ export interface Breaker {
   ): AsyncIterableIterator<A>
   wrapIterable<Args extends Array<unknown>, A>(
     fn: (...args: Args) => AsyncIterable<A> | PromiseLike<AsyncIterable<A>>,
-    options?: WrapOptions<Args, void>
+    options?: WrapOptions<NoInfer<Args>, void>
   ): (...args: Args) => AsyncIterableIterator<A>
   serve<A, const Rungs extends ReadonlyArray<Fallback.Rung<unknown>>>(
     fn: (call: Call) => A | PromiseLike<A>,
@@ -194,10 +194,10 @@ export const retryAfterOf = (error: unknown): number | undefined =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** @internal */
-export class BreakerImpl implements Breaker, Circuit.Maker {
+export class BreakerImpl implements Breaker, Circuit.Maker, Owner {
   readonly circuit: Root.BreakerImpl
   private readonly fiber: Fiber.Fiber<unknown, unknown>
-  private readonly clock: Clock.Clock
+  readonly clock: Clock.Clock
 
   constructor(circuit: Root.BreakerImpl, fiber: Fiber.Fiber<unknown, unknown>) {
     this.circuit = circuit
@@ -210,25 +210,34 @@ export class BreakerImpl implements Breaker, Circuit.Maker {
   }
 
   permit(): Running {
-    return new Running(this.circuit, this.clock)
+    return new Running(this)
   }
 
-  async execute<A>(fn: (call: Call) => A | PromiseLike<A>, options?: ExecuteOptions<A>, heard?: Heard): Promise<A> {
-    const call = this.ask(options, heard)
-    let value: A
+  // Not `async`: that costs a third more.
+  execute<A>(fn: (call: Call) => A | PromiseLike<A>, options?: ExecuteOptions<A>, heard?: Heard): Promise<A> {
+    if (options?.signal?.aborted === true) return Promise.reject(options.signal.reason)
+    const answer = this.ask()
+    if (answer instanceof Circuit.Refusal) return Promise.reject(this.refused(answer))
+    const call = this.begin(answer as Running, options, heard)
+    let result: A | PromiseLike<A>
     try {
-      value = await fn(call)
+      result = fn(call)
     } catch (error) {
       call.failed(error)
-      throw error
+      return Promise.reject(error)
     }
-    call.succeeded(value)
-    return value
+    return Promise.resolve(result).then((value) => {
+      call.succeeded(value)
+      return value
+    }, (error) => {
+      call.failed(error)
+      throw error
+    })
   }
 
   wrap<Args extends Array<unknown>, A>(
     fn: (...args: Args) => A | PromiseLike<A>,
-    options?: WrapOptions<Args, A>
+    options?: WrapOptions<NoInfer<Args>, NoInfer<A>>
   ): (...args: Args) => Promise<A> {
     const execute = (call: () => A | PromiseLike<A>, args: Args) => this.execute(call, of(options, args))
     return function(this: unknown, ...args) {
@@ -240,12 +249,18 @@ export class BreakerImpl implements Breaker, Circuit.Maker {
     fn: (call: Call) => AsyncIterable<A> | PromiseLike<AsyncIterable<A>>,
     options?: ExecuteOptions<void>
   ): AsyncIterableIterator<A> {
-    return new GuardedIterable(() => this.ask(options), fn)
+    const begin = () => {
+      options?.signal?.throwIfAborted()
+      const answer = this.ask()
+      if (answer instanceof Circuit.Refusal) throw this.refused(answer)
+      return this.begin(answer as Running, options)
+    }
+    return new GuardedIterable(begin, fn)
   }
 
   wrapIterable<Args extends Array<unknown>, A>(
     fn: (...args: Args) => AsyncIterable<A> | PromiseLike<AsyncIterable<A>>,
-    options?: WrapOptions<Args, void>
+    options?: WrapOptions<NoInfer<Args>, void>
   ): (...args: Args) => AsyncIterableIterator<A> {
     const iterate = (call: () => ReturnType<typeof fn>, args: Args) => this.iterate(call, of(options, args))
     return function(this: unknown, ...args) {
@@ -262,7 +277,7 @@ export class BreakerImpl implements Breaker, Circuit.Maker {
   }
 
   onEvent(listener: (event: Event) => void): () => void {
-    return tell(this.circuit.group, listener, ({ circuit }) => circuit === this.name)
+    return tell(this.circuit.group, listener, this.fiber.context, ({ circuit }) => circuit === this.name)
   }
 
   snapshot(): Snapshot {
@@ -291,20 +306,25 @@ export class BreakerImpl implements Breaker, Circuit.Maker {
     this.run(this.circuit.setMode(mode, reason))
   }
 
+  log(complaint: Effect.Effect<void>): void {
+    Effect.runForkWith(this.fiber.context)(complaint)
+  }
+
   private run(order: Effect.Effect<void>): void {
     Effect.runSyncWith(this.fiber.context)(order)
   }
 
-  private ask<A>(options: ExecuteOptions<A> | undefined, heard?: Heard): Running {
+  private ask(): Circuit.Permit | Circuit.Refusal {
     const { circuit } = this
-    const signal = options?.signal
-    if (signal !== undefined) signal.throwIfAborted()
-    const answer = circuit.ask(Circuit.readsTime(circuit) ? circuit.now(this.clock) : 0, this)
-    if (answer instanceof Circuit.Refusal) throw this.refused(answer)
-    const call = answer as Running
-    call.classify = options?.classify === undefined ? circuit.settings.classify : readingExits(options.classify)
-    if (signal !== undefined) call.watch(signal)
+    return circuit.ask(Circuit.readsTime(circuit) ? circuit.now(this.clock) : 0, this)
+  }
+
+  private begin<A>(call: Running, options: ExecuteOptions<A> | undefined, heard?: Heard): Running {
+    call.classify = this.circuit.settings.classify
     call.heard = heard
+    if (options === undefined) return call
+    if (options.classify !== undefined) call.classify = readingExits(options.classify)
+    if (options.signal !== undefined) call.watch(options.signal)
     return call
   }
 
@@ -317,8 +337,8 @@ export class BreakerImpl implements Breaker, Circuit.Maker {
   }
 }
 
-const of = <Args extends Array<unknown>, A>(
+const of = <Args, A>(
   options: WrapOptions<Args, A> | undefined,
   args: Args
 ): ExecuteOptions<A> | undefined =>
-  options && { signal: options.signal?.(...args) ?? undefined, classify: options.classify }
+  options && { signal: options.signal?.(args) ?? undefined, classify: options.classify }

@@ -120,11 +120,17 @@ class BreakerMapImpl implements BreakerMap {
     return new BreakerImpl(this.map.breakerOf(key, this.fiber), this.fiber)
   }
 
-  async execute<A>(
+  execute<A>(
     fn: (call: Call) => A | PromiseLike<A>,
     options: ExecuteOptions<A> & { readonly key: string }
   ): Promise<A> {
-    return this.get(options.key).execute(fn, options)
+    let breaker: BreakerImpl
+    try {
+      breaker = this.get(options.key)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return breaker.execute(fn, options)
   }
 
   snapshots(): ReadonlyArray<Snapshot> {
@@ -132,6 +138,6 @@ class BreakerMapImpl implements BreakerMap {
   }
 
   onEvent(listener: (event: Event) => void): () => void {
-    return tell(this.map.group, listener, () => true)
+    return tell(this.map.group, listener, this.fiber.context, () => true)
   }
 }

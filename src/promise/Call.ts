@@ -5,7 +5,7 @@
  */
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { BreakerImpl } from "../Breaker.ts"
 import * as Circuit from "../Circuit.ts"
@@ -52,6 +52,13 @@ export const readingExits = <A>(classify: Classify<A> | undefined): Root.Classif
         : { status: "rejected", reason: Cause.squash(exit.cause) }
     ))
 
+/** @internal The breaker that a call is under, and where what goes wrong beside it is logged. */
+export interface Owner {
+  readonly circuit: BreakerImpl
+  readonly clock: Clock.Clock
+  log(complaint: Effect.Effect<void>): void
+}
+
 /** @internal */
 export class Running implements Circuit.Permit, Call {
   generation: number
@@ -64,15 +71,14 @@ export class Running implements Circuit.Permit, Call {
   older: Circuit.Permit["older"]
   newer: Circuit.Permit["newer"]
   step: number
+  private readonly owner: Owner
   // Set by whoever asked.
-  circuit: BreakerImpl
-  clock: Clock.Clock
   given: AbortSignal | undefined
   classify: Root.Classify | undefined
   heard: Root.Heard
   private beside: Set<Running> | undefined
   private over: boolean
-  constructor(circuit: BreakerImpl, clock: Clock.Clock) {
+  constructor(owner: Owner) {
     this.generation = 0
     this.startedAt = 0
     this.settled = true
@@ -83,8 +89,7 @@ export class Running implements Circuit.Permit, Call {
     this.older = undefined
     this.newer = undefined
     this.step = 0
-    this.circuit = circuit
-    this.clock = clock
+    this.owner = owner
     this.given = undefined
     this.classify = undefined
     this.heard = undefined
@@ -98,7 +103,7 @@ export class Running implements Circuit.Permit, Call {
   }
 
   get answered(): () => void {
-    return () => this.circuit.answer(this, this.now())
+    return () => this.owner.circuit.answer(this, this.now())
   }
 
   /** From now on the call is over with the caller's abort: a function that does not heed it must not keep a place. */
@@ -117,7 +122,7 @@ export class Running implements Circuit.Permit, Call {
   succeeded(value: unknown): void {
     if (this.over) return
     if (this.classify === undefined) {
-      this.end(Outcome.success, Circuit.readsTime(this.circuit) ? this.now() : 0)
+      this.end(Outcome.success, Circuit.readsTime(this.owner.circuit) ? this.now() : 0)
     } else this.read(Exit.succeed(value))
   }
 
@@ -131,20 +136,21 @@ export class Running implements Circuit.Permit, Call {
   }
 
   private read(exit: Exit.Exit<unknown, unknown>): void {
-    const [outcome, complaint] = Root.outcomeOf(exit, this.classify, this.circuit.name)
+    const [outcome, complaint] = Root.outcomeOf(exit, this.classify, this.owner.circuit.name)
     this.end(outcome, this.now())
-    if (complaint !== undefined) Effect.runFork(complaint)
+    if (complaint !== undefined) this.owner.log(complaint)
   }
 
   private end(outcome: Outcome.Outcome, now: number): void {
     this.over = true
     this.beside?.delete(this)
     if (this.heard !== undefined) this.heard.outcome = outcome
-    this.circuit.settle(this, outcome, now)
+    this.owner.circuit.settle(this, outcome, now)
   }
 
   private now(): number {
-    return this.circuit.now(this.clock)
+    const { circuit, clock } = this.owner
+    return circuit.now(clock)
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Circuit from "../Circuit.ts"
@@ -35,6 +36,7 @@ export type Event =
 export const tell = (
   listeners: Root.Listeners,
   listener: (event: Event) => void,
+  context: Context.Context<never>,
   concerns: (event: Root.Event) => boolean
 ): () => void => {
   let listening = true
@@ -45,7 +47,8 @@ export const tell = (
       try {
         listener(plain(event))
       } catch (error) {
-        Effect.runFork(Effect.logError(`A listener of circuit ${JSON.stringify(event.circuit)} failed`, error))
+        const text = `A listener of circuit ${JSON.stringify(event.circuit)} failed`
+        Effect.runForkWith(context)(Effect.logError(text, error))
       }
     })
   })

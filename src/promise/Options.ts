@@ -55,8 +55,7 @@ export const rooted = ({ classify, openDuration, ...rest }: Policy, where: strin
   ...(openDuration !== undefined && {
     openDuration: isGrowing(openDuration) ? growing(openDuration, where) : openDuration
   }),
-  // What is none is for the root to name.
-  classify: typeof classify === "function" ? readingExits(classify) : classify
+  classify: readingExits(Setting.option(where, "classify", ofEnding, classify))
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -65,9 +64,15 @@ const isGrowing = (value: OpenDuration | Growing): value is Growing =>
   !Schedule.isSchedule(value) && Object.hasOwn(Object(value), "first")
 
 const growing = (given: Growing, where: string): OpenDuration => {
-  const { factor, first, most } = Setting.option(where, "openDuration", schema, given)
+  const { factor, first, most } = given
+  Setting.option(where, "openDuration", schema, { first, factor, most })
   return Schedule.min([Schedule.exponential(first, factor), Schedule.spaced(most)])
 }
+
+const ofEnding = /*#__PURE__*/ Setting.setting<Classify | undefined>(
+  "a function of how a call ended",
+  (value) => value === undefined || typeof value === "function"
+)
 
 const schema: Schema.Codec<Growing, unknown> = /*#__PURE__*/ Schema.Struct({
   first: Setting.positiveDuration,
