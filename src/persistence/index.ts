@@ -1,1 +1,1 @@
-export {}
+export * as CircuitBreaker from "./CircuitBreaker.ts"
