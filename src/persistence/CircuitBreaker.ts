@@ -37,6 +37,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Peer from "effect/persistence/CircuitBreaker"
 import * as PubSub from "effect/PubSub"
 import * as Scope from "effect/Scope"
@@ -130,16 +131,12 @@ export interface Options
  */
 export const make = (options: Options): Effect.Effect<Peer.CircuitBreaker, never, Scope.Scope> => {
   const { capacity, configure, idle } = checked(options)
-  return Effect.withFiber((fiber) =>
-    Effect.flatMap(
-      Effect.scope,
-      (scope) =>
-        Effect.flatMap(
-          fiber.getRef(Circuits) === undefined ? circuits(idle, capacity) : Effect.succeed(fiber.getRef(Circuits)!),
-          (all) => breakerOver(all, configure, scope)
-        )
-    )
-  )
+  return Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    const shared = yield* Effect.serviceOption(Circuits)
+    const all = Option.isSome(shared) ? shared.value as KeyedMap : yield* circuits(idle, capacity)
+    return yield* breakerOver(all, configure, scope)
+  })
 }
 
 /**
@@ -152,6 +149,16 @@ export const layer = (options: Options): Layer.Layer<Peer.CircuitBreaker> =>
   Layer.effect(Peer.CircuitBreaker, make(options))
 
 /**
+ * The service tag of circuits that several breakers share: see `layerStoreMemory`.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Circuits extends /*#__PURE__*/ Context.Service<Circuits, object>()(
+  "effect-breaker/persistence/Circuits"
+) {}
+
+/**
  * Circuits that several breakers share: what is made over one such layer has one circuit for each key.
  *
  * **Details**
@@ -161,7 +168,7 @@ export const layer = (options: Options): Layer.Layer<Peer.CircuitBreaker> =>
  * @category layers
  * @since 0.1.0
  */
-export const layerStoreMemory = (options: StoreOptions = {}): Layer.Layer<never> => {
+export const layerStoreMemory = (options: StoreOptions = {}): Layer.Layer<Circuits> => {
   const { capacity, idle } = kept("CircuitBreaker.layerStoreMemory", options)
   return Layer.effect(Circuits, circuits(idle, capacity))
 }
@@ -188,10 +195,6 @@ class KeyedMap extends BreakerMapImpl {
     return this.breakerOf(key, fiber)
   }
 }
-
-const Circuits = /*#__PURE__*/ Context.Reference<KeyedMap | undefined>("effect-breaker/persistence/Circuits", {
-  defaultValue: () => undefined
-})
 
 const unconfigured: Configure = () => {
   throw new Error("a circuit is made by the breaker that asks for it")
