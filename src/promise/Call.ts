@@ -31,7 +31,17 @@ export interface Call {
 }
 
 /**
- * Reads the outcome off how a call ended: with a value or an error, in the form that `Promise.allSettled` gives.
+ * How a call ended: with a value or an error, in the form that `Promise.allSettled` gives.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Settled<A> =
+  | { readonly status: "fulfilled"; readonly value: A }
+  | { readonly status: "rejected"; readonly reason: unknown }
+
+/**
+ * Reads the outcome off how a call ended.
  *
  * **Details**
  *
@@ -41,7 +51,7 @@ export interface Call {
  * @category models
  * @since 0.1.0
  */
-export type Classify<A = unknown> = (result: PromiseSettledResult<A>) => Outcome.Outcome
+export type Classify<A = unknown> = (result: Settled<A>) => Outcome.Outcome
 
 /** @internal The same, as the circuit reads exits. */
 export const readingExits = <A>(classify: Classify<A> | undefined): Root.Classify | undefined =>
@@ -73,10 +83,9 @@ export class Running implements Circuit.Permit, Call {
   step: number
   private readonly owner: Owner
   // Set by whoever asked.
-  given: AbortSignal | undefined
   classify: Root.Classify | undefined
   heard: Root.Heard
-  private beside: Set<Running> | undefined
+  private given: AbortSignal | undefined
   private over: boolean
   constructor(owner: Owner) {
     this.generation = 0
@@ -90,10 +99,9 @@ export class Running implements Circuit.Permit, Call {
     this.newer = undefined
     this.step = 0
     this.owner = owner
-    this.given = undefined
     this.classify = undefined
     this.heard = undefined
-    this.beside = undefined
+    this.given = undefined
     this.over = false
   }
 
@@ -103,13 +111,13 @@ export class Running implements Circuit.Permit, Call {
   }
 
   get answered(): () => void {
-    return () => this.owner.circuit.answer(this, this.now())
+    return () => Circuit.answer(this.owner.circuit, this, this.now())
   }
 
   /** From now on the call is over with the caller's abort: a function that does not heed it must not keep a place. */
   watch(signal: AbortSignal): void {
     this.given = signal
-    this.beside = callsUnder(signal).add(this)
+    callsUnder(signal).add(this)
   }
 
   aborted(): void {
@@ -143,9 +151,9 @@ export class Running implements Circuit.Permit, Call {
 
   private end(outcome: Outcome.Outcome, now: number): void {
     this.over = true
-    this.beside?.delete(this)
+    if (this.given !== undefined) watched.get(this.given)?.delete(this)
     if (this.heard !== undefined) this.heard.outcome = outcome
-    this.owner.circuit.settle(this, outcome, now)
+    Circuit.settle(this.owner.circuit, this, outcome, now)
   }
 
   private now(): number {

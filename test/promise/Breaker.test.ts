@@ -237,7 +237,7 @@ describe("promise Breaker", () => {
       Effect.gen(function*() {
         const breaker = yield* make()
         const reasons: Array<unknown> = []
-        const classify = (result: PromiseSettledResult<unknown>) => {
+        const classify = (result: Breaker.Settled<unknown>) => {
           reasons.push(result.status === "rejected" && result.reason)
           return Outcome.failure({ kind: "timeout" })
         }
