@@ -16,8 +16,9 @@ import * as Circuit from "../Circuit.ts"
 import { CircuitRejected } from "../CircuitRejected.ts"
 import type { Heard } from "../Classify.ts"
 import * as Setting from "../internal/Setting.ts"
+import * as Outcome from "../Outcome.ts"
 import { Mode } from "../Settings.ts"
-import { type Call, type Classify, type Owner, readingExits, Running } from "./Call.ts"
+import { type Call, type Classify, isLate, type Owner, readingExits, Running } from "./Call.ts"
 import { type Event, tell } from "./Event.ts"
 import * as Fallback from "./Fallback.ts"
 import { GuardedIterable } from "./GuardedIterable.ts"
@@ -215,7 +216,7 @@ export class BreakerImpl implements Breaker, Circuit.Maker, Owner {
 
   // Not `async`, and no second promise where there is one: that costs a third more.
   execute<A>(fn: (call: Call) => A | PromiseLike<A>, options?: ExecuteOptions<A>, heard?: Heard): Promise<A> {
-    if (options?.signal?.aborted === true) return Promise.reject(options.signal.reason)
+    if (options?.signal?.aborted === true) return gone(options.signal, heard)
     const answer = this.ask()
     if (answer instanceof Circuit.Refusal) return Promise.reject(this.refused(answer))
     const call = this.begin(answer as Running, options, heard)
@@ -335,6 +336,12 @@ export class BreakerImpl implements Breaker, Circuit.Maker, Owner {
     if (circuit.group.current !== undefined) circuit.emit({ _tag: "Rejected", error })
     return error
   }
+}
+
+// A ladder has nothing to answer to a caller who left.
+const gone = (signal: AbortSignal, heard: Heard): Promise<never> => {
+  if (heard !== undefined && !isLate(signal)) heard.outcome = Outcome.ignored
+  return Promise.reject(signal.reason)
 }
 
 const of = <Args, A>(

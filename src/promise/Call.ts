@@ -62,6 +62,10 @@ export const readingExits = <A>(classify: Classify<A> | undefined): Root.Classif
         : { status: "rejected", reason: Cause.squash(exit.cause) }
     ))
 
+/** @internal `AbortSignal.timeout` speaks of who was too slow, not of a caller who left. */
+export const isLate = ({ reason }: AbortSignal): boolean =>
+  (reason as { readonly name?: unknown } | undefined)?.name === "TimeoutError"
+
 /** @internal The breaker that a call is under, and where what goes wrong beside it is logged. */
 export interface Owner {
   readonly circuit: BreakerImpl
@@ -121,9 +125,8 @@ export class Running implements Circuit.Permit, Call {
   }
 
   aborted(): void {
-    const { reason } = this.given!
-    // `AbortSignal.timeout` speaks of who was too slow, not of a caller who left.
-    if ((reason as { readonly name?: unknown } | undefined)?.name === "TimeoutError") this.failed(reason)
+    const signal = this.given!
+    if (isLate(signal)) this.failed(signal.reason)
     else this.stopped(Outcome.ignored)
   }
 

@@ -113,6 +113,13 @@ describe("serve", () => {
       const late = new DOMException("too slow", "TimeoutError")
       const served = yield* run(async () => serve((caller) => caller.abort(late)))
       assert.deepStrictEqual(served, { value: "default", from: "default", cause: late })
+      const early = (reason: unknown) =>
+        run(async () =>
+          breaker.serve(async () => "never asked", { fallback, signal: AbortSignal.abort(reason) })
+            .catch((error: unknown) => error)
+        )
+      assert.strictEqual(yield* early(left), left)
+      assert.deepStrictEqual(yield* early(late), { value: "default", from: "default", cause: late })
       assert.strictEqual(calls, 0)
       const { signal } = new AbortController()
       yield* run(async () => breaker.serve(fails, { fallback, signal }))
