@@ -5,7 +5,15 @@ import type { CallCost, Ratio } from "./calls.ts"
 import { LARGE_PAGE, type Reading, SMALL_PAGE } from "./classify.ts"
 import type { Weight } from "./memory.ts"
 import type { Circuits, Size, Windows } from "./scaling.ts"
-import { CONSECUTIVE, LAST_CALLS, LAST_DURATION, LISTENED, METERED } from "./subjects.ts"
+import {
+  CONSECUTIVE,
+  LAST_CALLS,
+  LAST_DURATION,
+  LISTENED,
+  METERED,
+  PROMISE_CONSECUTIVE,
+  PROMISE_LAST_CALLS
+} from "./subjects.ts"
 import { ratio, whole } from "./table.ts"
 
 export interface Budget {
@@ -38,11 +46,11 @@ export const budgets = (
     met: value <= limit
   })
   const closed = (name: string, peer: "persistence" | "cockatiel", limit: number): Budget => {
-    const found: Ratio = costOf(name).ratios![peer].closed
+    const found: Ratio = costOf(name).ratios![peer]!.closed
     return atMost(`closed call, added: ${name}`, found.added, limit, found.peer)
   }
   const refused = (name: string, peer: "persistence" | "cockatiel", limit: number): Budget => {
-    const found: Ratio = costOf(name).ratios![peer].refused
+    const found: Ratio = costOf(name).ratios![peer]!.refused
     return atMost(`refusal, added: ${name}`, found.added, limit, found.peer)
   }
   const largest = (what: string, sizes: ReadonlyArray<Size>): Budget => {
@@ -74,6 +82,10 @@ export const budgets = (
       closed(name, "cockatiel", 1.25)
     ]),
     ...[LAST_DURATION, METERED, LISTENED].map((name) => closed(name, "persistence", 1 / 12)),
+    ...[PROMISE_CONSECUTIVE, PROMISE_LAST_CALLS].flatMap((name) => [
+      closed(name, "cockatiel", 1),
+      refused(name, "cockatiel", 1)
+    ]),
     ...[CONSECUTIVE, LAST_CALLS, LAST_DURATION].flatMap((name) => [
       refused(name, "persistence", 1 / 20),
       refused(name, "cockatiel", 1 / 5)

@@ -29,7 +29,7 @@ export interface CallCost {
   readonly closed: Cost
   readonly refused: Cost
   readonly ratios?: {
-    readonly persistence: { readonly closed: Ratio; readonly refused: Ratio }
+    readonly persistence?: { readonly closed: Ratio; readonly refused: Ratio }
     readonly cockatiel: { readonly closed: Ratio; readonly refused: Ratio }
   }
 }
@@ -82,7 +82,7 @@ export const measureCalls = async (
     refused: costOf(name, "refused"),
     ...(peers && {
       ratios: {
-        persistence: ratiosOf(name, peers.persistence),
+        ...(peers.persistence !== undefined && { persistence: ratiosOf(name, peers.persistence) }),
         cockatiel: ratiosOf(name, peers.cockatiel)
       }
     })

@@ -7,6 +7,7 @@ import type * as Library from "effect-breaker"
 import type * as ControlLibrary from "effect-breaker/control"
 import type * as LlmLibrary from "effect-breaker/llm"
 import type * as MetricsLibrary from "effect-breaker/metrics"
+import type * as PromiseLibrary from "effect-breaker/promise"
 import type * as RedisLibrary from "effect-breaker/redis"
 import { execFileSync } from "node:child_process"
 import fs from "node:fs"
@@ -20,7 +21,7 @@ const read = (file: string): string => fs.readFileSync(new URL(file, root), "utf
 const manifest = JSON.parse(read("package.json")) as {
   readonly version: string
   readonly exports: Readonly<
-    Record<"." | "./control" | "./llm" | "./metrics" | "./redis", { readonly default: string }>
+    Record<"." | "./control" | "./llm" | "./metrics" | "./promise" | "./redis", { readonly default: string }>
   >
 }
 
@@ -35,6 +36,9 @@ const subpath = (name: Exclude<keyof typeof manifest.exports, ".">): Promise<unk
 export const { LlmOutcome } = await subpath("./llm") as typeof LlmLibrary
 export const { Registry } = await subpath("./control") as typeof ControlLibrary
 export const { BreakerMetrics } = await subpath("./metrics") as typeof MetricsLibrary
+export const { Breaker: PromiseBreaker, BreakerMap: PromiseBreakerMap } = await subpath(
+  "./promise"
+) as typeof PromiseLibrary
 export const { SharedBreaker } = await subpath("./redis") as typeof RedisLibrary
 
 /** Fails unless the code that runs is, to the letter, the text of the files in `dist`. */
@@ -48,6 +52,7 @@ const prove = (): number => {
     ["TripPolicy", TripPolicy.failureRate],
     ["llm/LlmOutcome", LlmOutcome.fromError],
     ["metrics/BreakerMetrics", BreakerMetrics.layer],
+    ["promise/Breaker", PromiseBreaker.make],
     ["redis/SharedBreaker", SharedBreaker.make]
   ]
   for (const [module, value] of functions) {

@@ -60,8 +60,8 @@ const ratioTable = (costs: ReadonlyArray<CallCost>): string =>
     costs.flatMap(({ name, ratios }) =>
       ratios === undefined ? [] : [[
         name,
-        ...[ratios.persistence.closed, ratios.cockatiel.closed, ratios.persistence.refused, ratios.cockatiel.refused]
-          .map(({ added, whole }) => `${ratio(added)} (${ratio(whole)})`)
+        ...[ratios.persistence?.closed, ratios.cockatiel.closed, ratios.persistence?.refused, ratios.cockatiel.refused]
+          .map((found) => found === undefined ? "" : `${ratio(found.added)} (${ratio(found.whole)})`)
       ]]
     )
   )

@@ -13,6 +13,7 @@ declare module "opossum" {
     })
     readonly opened: boolean
     readonly closed: boolean
+    fallback(answer: (...args: Arguments) => unknown): this
     fire(...args: Arguments): Promise<A>
     on(event: "open" | "halfOpen" | "close", listener: () => void): this
     shutdown(): void

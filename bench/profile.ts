@@ -16,7 +16,7 @@ const { positionals: [part = ""], values: { refused, seconds } } = parseArgs({
   options: { refused: { type: "boolean", default: false }, seconds: { type: "string", default: "4" } }
 })
 
-const subject = (await subjects()).find(({ kind, name }) => kind === "effect" && name.includes(part))
+const subject = (await subjects()).find(({ kind, name }) => (kind === "effect" || part !== "") && name.includes(part))
 if (subject === undefined) throw new Error(`no subject is named like ${part}`)
 const loop = refused ? subject.refused : subject.closed
 const callsFor = async (seconds: number): Promise<number> => {

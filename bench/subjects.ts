@@ -22,6 +22,8 @@ import {
   BreakerMetrics,
   type Breakers,
   CallWindow,
+  PromiseBreaker,
+  PromiseBreakerMap,
   Registry,
   type TripPolicies,
   TripPolicy,
@@ -36,7 +38,7 @@ export interface Subject {
   readonly closed: Loop
   readonly refused: Loop
   /** The peers that do the same. Ours only. */
-  readonly peers?: { readonly persistence: string; readonly cockatiel: string }
+  readonly peers?: { readonly persistence?: string; readonly cockatiel: string }
   /** Fails unless the one circuit is still closed and the other still open. */
   readonly check: () => Promise<void>
 }
@@ -153,11 +155,12 @@ const effectSubject = (
 
 const promiseSubject = (
   name: string,
-  { check, closed, isRefusal, open, share = 1 }: {
+  { check, closed, isRefusal, open, peers, share = 1 }: {
     readonly closed: () => Promise<number>
     readonly open: () => Promise<number>
     readonly isRefusal: (error: unknown) => boolean
     readonly check: () => Promise<void>
+    readonly peers?: Subject["peers"]
     readonly share?: number
   }
 ): Subject => ({
@@ -166,6 +169,7 @@ const promiseSubject = (
   closed: { name, share, runsBody: 1, run: awaits(closed) },
   // An error with a stack costs microseconds.
   refused: { name, share: share / 2, runsBody: 0, run: catches(open, isRefusal) },
+  ...(peers && { peers }),
   check
 })
 
@@ -428,6 +432,37 @@ const openedPromise = async (call: () => Promise<unknown>, isRefusal: (error: un
   throw new Error("a thousand failures did not open the circuit")
 }
 
+const promised = async (name: string, tripPolicy: Policy, peers: Subject["peers"]): Promise<Subject> => {
+  const closed = PromiseBreaker.make({ name: "closed", tripPolicy, openDuration: OPEN_FOR })
+  const open = PromiseBreaker.make({ name: "open", tripPolicy, openDuration: OPEN_FOR })
+  await openedPromise(() => open.execute(down), isRejected)
+  return promiseSubject(name, {
+    closed: () => closed.execute(countedPromise),
+    open: () => open.execute(countedPromise),
+    isRefusal: isRejected,
+    ...(peers && { peers }),
+    check: async () => {
+      strictEqual(closed.snapshot().state, "Closed")
+      strictEqual(open.snapshot().state, "Open")
+    }
+  })
+}
+
+const promisedMap = async (name: string, tripPolicy: Policy): Promise<Subject> => {
+  const map = PromiseBreakerMap.make({ tripPolicy, openDuration: OPEN_FOR })
+  await openedPromise(() => map.execute(down, { key: "open" }), isRejected)
+  return promiseSubject(name, {
+    closed: () => map.execute(countedPromise, { key: "closed" }),
+    open: () => map.execute(countedPromise, { key: "open" }),
+    isRefusal: isRejected,
+    peers: { cockatiel: COCKATIEL_CONSECUTIVE },
+    check: async () => {
+      const states = map.snapshots().map(({ name, state }) => `${name}: ${state}`)
+      strictEqual(states.toSorted().join(", "), "closed: Closed, open: Open")
+    }
+  })
+}
+
 const cockatiel = async (name: string, breaker: () => IBreaker): Promise<Subject> => {
   const closed = circuitBreaker(handleAll, { halfOpenAfter: OPEN_FOR, breaker: breaker() })
   const open = circuitBreaker(handleAll, { halfOpenAfter: OPEN_FOR, breaker: breaker() })
@@ -478,6 +513,9 @@ export const LAST_DURATION = "failureRate + slowRate, lastDuration(1 min)"
 export const METERED = "the same, with metrics on"
 export const LISTENED = "the same, with an events listener"
 
+export const PROMISE_CONSECUTIVE = "promise: consecutive(5)"
+export const PROMISE_LAST_CALLS = "promise: failureRate, lastCalls(100)"
+
 /** All of them, each with fresh circuits. */
 export const subjects = async (): Promise<ReadonlyArray<Subject>> => [
   bareEffect,
@@ -493,6 +531,9 @@ export const subjects = async (): Promise<ReadonlyArray<Subject>> => [
   await persistence(PERSISTENCE_CONSECUTIVE, CircuitBreaker.consecutive(5)),
   await persistence(PERSISTENCE_RATE, CircuitBreaker.rate({ threshold: 0.5, size: 100 })),
   barePromise,
+  await promised(PROMISE_CONSECUTIVE, policies.consecutive, { cockatiel: COCKATIEL_CONSECUTIVE }),
+  await promisedMap("promise: consecutive(5), BreakerMap.execute", policies.consecutive),
+  await promised(PROMISE_LAST_CALLS, policies.lastCalls, { cockatiel: COCKATIEL_COUNT }),
   await cockatiel(COCKATIEL_CONSECUTIVE, () => new ConsecutiveBreaker(5)),
   await cockatiel(COCKATIEL_COUNT, () => new CountBreaker({ threshold: 0.5, size: 100 })),
   await opossum("opossum")

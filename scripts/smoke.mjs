@@ -8,6 +8,8 @@ import { CircuitControl, CircuitReader, Registry } from "effect-breaker/control"
 import { Dashboard } from "effect-breaker/dashboard"
 import { LlmBreaker, LlmOutcome, LlmStream, PartReader } from "effect-breaker/llm"
 import { BreakerLog, BreakerMetrics } from "effect-breaker/metrics"
+import { CircuitBreaker } from "effect-breaker/persistence"
+import * as promise from "effect-breaker/promise"
 import { Guard, Policy, Replay, Scenarios, Simulation } from "effect-breaker/replay"
 import { FakeProvider, Fault } from "effect-breaker/testing"
 import { HttpRouter, HttpServer } from "effect/http"
@@ -93,6 +95,43 @@ const steered = Effect.gen(function*() {
   yield* Effect.ignore(breaker.execute(Effect.fail("overloaded")))
   assert.equal((yield* reader.snapshots)[0].state, "Open")
 })
+
+// Through promise code: a value, a stream, a ladder, an abort and a refusal.
+const promised = Effect.promise(async () => {
+  const breaker = promise.Breaker.make({ name: "promised", tripPolicy: promise.TripPolicy.consecutive(1) })
+  assert.equal(await breaker.execute(async () => "answer"), "answer")
+  const words = []
+  for await (
+    const word of breaker.iterate(async function*() {
+      yield "Once"
+      yield "upon"
+    })
+  ) words.push(word)
+  assert.deepEqual(words, ["Once", "upon"])
+  const caller = new AbortController()
+  const hangs = ({ signal }) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
+  const call = breaker.execute(hangs, { signal: caller.signal })
+  caller.abort()
+  await assert.rejects(call, { name: "AbortError" })
+  const fails = () => Promise.reject(new Error("overloaded"))
+  const served = await breaker.serve(fails, { fallback: [promise.Fallback.value("default")] })
+  assert.deepEqual([served.from, served.value, served.cause.message], ["default", "default", "overloaded"])
+  await assert.rejects(breaker.execute(fails), promise.CircuitRejected)
+  const { failures, ignored, state, successes } = breaker.snapshot()
+  assert.deepEqual([state, successes, failures, ignored], ["Open", 2, 1, 1])
+})
+
+// Through the tag of Effect's own breaker.
+const migrated = Effect.gen(function*() {
+  const breaker = yield* CircuitBreaker.CircuitBreaker
+  const fails = Effect.fail("overloaded").pipe(breaker.execute({ key: "migrated" }))
+  assert.equal(yield* Effect.flip(fails), "overloaded")
+  assert.equal((yield* Effect.flip(fails)).reason._tag, "CircuitOpen")
+  assert.equal((yield* breaker.state("migrated"))._tag, "Open")
+}).pipe(
+  Effect.provide(CircuitBreaker.layer({ tripPolicy: CircuitBreaker.consecutive(1), openDuration: "1 minute" }))
+)
 
 // Through being counted and logged.
 const counted = Effect.gen(function*() {
@@ -197,5 +236,7 @@ const alone = (self) =>
     )
   )
 
-for (const each of [program, streamed, steered, counted, watched, rehearsed, replayed, simulated]) await alone(each)
+for (const each of [program, streamed, steered, counted, watched, rehearsed, replayed, simulated, promised, migrated]) {
+  await alone(each)
+}
 console.log(`smoke test passed on Node ${process.versions.node}`)

@@ -12,6 +12,12 @@ import {
   type withBreaker
 } from "effect-breaker"
 import { type BreakerLog } from "effect-breaker/metrics"
+import { type CircuitBreaker } from "effect-breaker/persistence"
+import {
+  type Breaker as PromiseBreaker,
+  type BreakerMap as PromiseBreakerMap,
+  type Fallback as PromiseFallback
+} from "effect-breaker/promise"
 import { fails, type HasAny, holds, type IsAny } from "./Assert.ts"
 
 // The helpers see what they are for.
@@ -56,12 +62,24 @@ fails<HasAny<typeof Fallback.cached>>()
 fails<HasAny<Parameters<typeof Fallback.withFallback>>>()
 fails<HasAny<typeof Fallback.valueOf>>()
 fails<HasAny<Parameters<typeof BreakerLog.layer>>>()
+fails<HasAny<Parameters<typeof PromiseBreaker.make>>>()
+fails<HasAny<Parameters<typeof PromiseBreaker.makeEffect>>>()
+fails<HasAny<typeof PromiseBreaker.retryAfterOf>>()
+fails<HasAny<Parameters<typeof PromiseBreakerMap.make>>>()
+fails<HasAny<PromiseFallback.Served<string>>>()
+fails<HasAny<Parameters<typeof CircuitBreaker.make>>>()
+fails<HasAny<Parameters<typeof CircuitBreaker.layer>>>()
+fails<HasAny<typeof CircuitBreaker.layerStoreMemory>>()
 
 // Nor does anything that they give.
 fails<HasAny<Breaker.Options>>()
 fails<HasAny<Breaker.State>>()
 fails<HasAny<Breaker.Event>>()
 fails<HasAny<Breaker.Permit>>()
+// `AbortSignal`, the platform's own, has some: so not of what holds one.
+fails<HasAny<PromiseBreaker.Classify>>()
+fails<HasAny<PromiseBreaker.Event>>()
+fails<HasAny<PromiseBreaker.Snapshot>>()
 fails<HasAny<Breaker.Classify>>()
 fails<HasAny<BreakerMap.Options>>()
 fails<HasAny<Fallback.Served<string>>>()

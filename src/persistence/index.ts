@@ -1,0 +1,1 @@
+export * as CircuitBreaker from "./CircuitBreaker.ts"

@@ -1,0 +1,7 @@
+export * as CallWindow from "../CallWindow.ts"
+export { CircuitRejected } from "../CircuitRejected.ts"
+export * as Outcome from "../Outcome.ts"
+export * as TripPolicy from "../TripPolicy.ts"
+export * as Breaker from "./Breaker.ts"
+export * as BreakerMap from "./BreakerMap.ts"
+export * as Fallback from "./Fallback.ts"
