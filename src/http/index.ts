@@ -1,0 +1,3 @@
+export * as BreakerHttpClient from "./BreakerHttpClient.ts"
+export * as GuardedFetch from "./GuardedFetch.ts"
+export * as Outgoing from "./Outgoing.ts"
