@@ -9,6 +9,7 @@
 import * as HttpHeaders from "../llm/HttpHeaders.ts"
 import * as LlmOutcome from "../llm/LlmOutcome.ts"
 import type { Progress } from "../llm/Progress.ts"
+import * as Quality from "../llm/Quality.ts"
 import * as Untrusted from "../llm/Untrusted.ts"
 import * as Outcome from "../Outcome.ts"
 import { EventStream } from "./EventStream.ts"
@@ -76,11 +77,15 @@ export class Answer {
     if (this.isError || kept.isCut) return this.byHead(kept.text())
     const text = kept.text()
     if (text === "") return this.manner.isModel ? empty : this.byHead()
+    let body: unknown
     try {
-      return this.byHead(JSON.parse(text))
+      body = JSON.parse(text) as unknown
     } catch (error) {
       return LlmOutcome.fromError(error, this.manner.errors)
     }
+    const outcome = this.byHead(body)
+    const isBad = outcome._tag === "Success" && this.manner.isModel && Quality.ofAnswer(body, undefined) === false
+    return isBad ? { ...outcome, kind: "empty" } : outcome
   }
 
   /** The body broke off. */
@@ -96,7 +101,8 @@ export class Answer {
   }
 
   private byHead(body?: unknown): LlmOutcome.LlmOutcome {
-    return LlmOutcome.fromHttp({ ...this.head, body }, this.manner.errors)
+    const { headers, status } = this.head
+    return LlmOutcome.fromHttp({ status, headers, body }, this.manner.errors)
   }
 }
 

@@ -19,7 +19,7 @@ import type { Scopes } from "../llm/Scopes.ts"
 import { givenUp } from "../llm/StreamEnd.ts"
 import { Answer, type Head, type Manner } from "./Answer.ts"
 import * as Outgoing from "./Outgoing.ts"
-import { type Source, WatchedBody } from "./WatchedBody.ts"
+import { type Call, type Source, WatchedBody } from "./WatchedBody.ts"
 
 /**
  * One circuit for each key: by origin, unless `key` says otherwise.
@@ -150,17 +150,9 @@ export class Following {
    */
   follow(head: Head, source: Source, restore: Restore = (self) => self): Effect.Effect<WatchedBody> {
     return Effect.suspend(() => {
-      const answer = new Answer(head, this.manner, () => this.elapsed)
-      const body = new WatchedBody(source, {
-        answer,
-        answered: () => this.run(this.admission.answered ?? Effect.void),
-        vote: (outcome) => {
-          const { progress } = answer
-          if (progress !== undefined) this.admission.measured?.(progress.figures)
-          this.run(this.settle(outcome))
-        }
-      })
-      if (!answer.isError) return Effect.succeed(body)
+      const call = this.callOf(head)
+      const body = new WatchedBody(source, call)
+      if (!call.answer.isError) return Effect.succeed(body)
       const known = restore(Effect.timeoutOption(Effect.promise(() => body.known), moment))
       return Effect.as(
         Effect.onExit(known, (exit) => Effect.sync(() => Exit.isSuccess(exit) ? body.judge() : body.leave(givenUp))),
@@ -177,6 +169,20 @@ export class Following {
         orElse: () => Effect.fail(error)
       })
     )
+  }
+
+  // Apart: a function made where a body is holds the body, and the call of one that nobody reads must let it go.
+  private callOf(head: Head): Call {
+    const answer = new Answer(head, this.manner, () => this.elapsed)
+    return {
+      answer,
+      answered: () => this.run(this.admission.answered ?? Effect.void),
+      vote: (outcome) => {
+        const { progress } = answer
+        if (progress !== undefined) this.admission.measured?.(progress.figures)
+        this.run(this.settle(outcome))
+      }
+    }
   }
 
   private now(): number {

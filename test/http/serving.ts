@@ -1,0 +1,97 @@
+/**
+ * A server of one's own on this machine, and the words in which the tests of `effect-breaker/http` tell what it did.
+ */
+import { Deferred, Effect, type Scope } from "effect"
+import { Breaker, type BreakerMap } from "effect-breaker"
+import http, { type IncomingMessage, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { vi } from "vitest"
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+export interface Server {
+  readonly url: string
+  /** The paths that were asked for. */
+  readonly seen: ReadonlyArray<string>
+  /** Waits for so many requests. */
+  readonly arrived: (count: number) => Effect.Effect<void>
+  /** How many connections ended before their answer did. */
+  readonly aborted: () => number
+}
+
+/** Serves until the scope ends, hung answers included. */
+export const serve = (handler: Handler): Effect.Effect<Server, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const seen: Array<string> = []
+    const waiting: Array<{ readonly count: number; readonly done: Deferred.Deferred<void> }> = []
+    let aborted = 0
+    const server = http.createServer((request, response) => {
+      seen.push(request.url ?? "")
+      response.on("close", () => {
+        if (!response.writableFinished) aborted++
+      })
+      handler(request, response)
+      for (const { count, done } of waiting) if (seen.length >= count) Deferred.doneUnsafe(done, Effect.void)
+    })
+    yield* Effect.acquireRelease(
+      Effect.promise(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))),
+      () =>
+        Effect.promise(() => {
+          server.closeAllConnections()
+          return new Promise((resolve) => server.close(resolve))
+        })
+    )
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      seen,
+      arrived: (count) =>
+        Effect.suspend(() => {
+          if (seen.length >= count) return Effect.void
+          const done = Deferred.makeUnsafe<void>()
+          waiting.push({ count, done })
+          return Deferred.await(done)
+        }),
+      aborted: () => aborted
+    }
+  })
+
+/** Answers with a status, and a body where one is given. */
+export const answering =
+  (status: number, body: string | object = "", headers: Record<string, string> = {}): Handler => (_, response) => {
+    const type = typeof body === "string" ? "text/plain" : "application/json"
+    response.writeHead(status, { "content-type": type, ...headers })
+    response.end(typeof body === "string" ? body : JSON.stringify(body))
+  }
+
+/** What the circuits of a map have counted, those of one origin. */
+export const counted = (map: BreakerMap.BreakerMap) =>
+  Effect.map(
+    map.snapshots,
+    (snapshots) =>
+      snapshots.map(({ failures, ignored, inFlight, rejected, state, successes, throttled }) => ({
+        failures,
+        ignored,
+        inFlight,
+        rejected,
+        state,
+        successes,
+        throttled
+      }))
+  )
+
+/** The tally of the only circuit, once no call of it is in flight. */
+export const settled = (map: BreakerMap.BreakerMap) =>
+  Effect.promise(() => vi.waitUntil(() => Effect.runSync(idle(map)), { timeout: 15_000, interval: 2 }))
+
+const idle = (map: BreakerMap.BreakerMap) =>
+  Effect.map(map.snapshots, ([snapshot]) => {
+    if (snapshot === undefined || snapshot.inFlight > 0) return undefined
+    return tally(snapshot)
+  })
+
+/** The votes in short: `"failures: 1"`, or the state where it opened. */
+export const tally = ({ failures, ignored, state, successes, throttled }: Breaker.Snapshot): string =>
+  Object.entries({ failures, ignored, successes, throttled })
+    .flatMap(([name, count]) => count > 0 ? [`${name}: ${count}`] : [])
+    .concat(state === "Closed" ? [] : [state])
+    .join(", ")
