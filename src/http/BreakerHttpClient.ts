@@ -178,7 +178,7 @@ const call = <E, R>(
   return Effect.uninterruptibleMask((restore) =>
     Effect.withFiber((fiber) =>
       Effect.flatMap(asked.admit, (admission) => {
-        const services = fiber.context as Context.Context<never>
+        const services = fiber.context
         const following = new Following(admission, circuits, services, fiber.getRef(Clock.Clock))
         const sent = Effect.onError(restore(effect), (cause) =>
           following.settle(Cause.hasInterruptsOnly(cause) ? givenUp : following.failed(Cause.squash(cause))))

@@ -10,7 +10,7 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as BreakerMap from "../BreakerMap.ts"
@@ -147,8 +147,9 @@ export const make = (options: Options = {}): Fetch => {
  * marked so that the client does not sleep on it only to be refused.
  *
  * Answers are read as those of a model: beyond what `make` sees, an empty or a cut answer is a `Failure`, and so is a page.
- * A client's own timeout aborts the request like a caller does; it is told by the limit that the client names in
- * `x-stainless-timeout`, which has whole seconds: a limit below one second is `Ignored`.
+ * A client's own timeout looks like a caller who gives up, which is `Ignored`, unless the request says how long the client
+ * waits: `@anthropic-ai/sdk` always does, `openai` only for a `timeout` of the one request, and both in whole seconds. So set
+ * `headers` here, a little below the client's timeout.
  *
  * **Gotchas**
  *
@@ -247,7 +248,8 @@ const send = ({ fetch, init, input }: Request): Effect.Effect<Response, unknown>
 const sendWithin = ({ fetch, init, input }: Request, limit: number): Effect.Effect<Response, unknown> => {
   const given = signalOf(input, init)
   const sent = Effect.tryPromise({
-    try: (own) => fetch(input, { ...init, signal: given == null ? own : AbortSignal.any([given, own]) }),
+    try: (own) =>
+      fetch(input, { ...init, signal: given === undefined || given === null ? own : AbortSignal.any([given, own]) }),
     catch: (error) => error
   })
   return Effect.timeoutOrElse(sent, { duration: limit, orElse: () => Effect.fail(late("headers", limit)) })

@@ -148,7 +148,7 @@ const lowerCase = (headers: unknown): Outgoing["headers"] => {
   const found: Record<string, string> = {}
   if (!Untrusted.isObject(headers)) return found
   const pairs = Symbol.iterator in headers ? headers as Iterable<[string, string]> : Object.entries(headers)
-  for (const [name, value] of pairs) found[String(name).toLowerCase()] = String(value)
+  for (const [name, value] of pairs) found[name.toLowerCase()] = String(value)
   return found
 }
 

@@ -1,4 +1,4 @@
-import { assert, describe, expect, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber } from "effect"
 import { BreakerMap, CircuitRejected, TripPolicy } from "effect-breaker"
 import { GuardedFetch } from "effect-breaker/http"
@@ -6,14 +6,14 @@ import { TestClock } from "effect/testing"
 import { Readable } from "node:stream"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { answering, type Handler, serve, settled } from "./serving.ts"
+import { answering, eventually, type Handler, serve, settled } from "./serving.ts"
 
 /** A guarded `fetch` that talks to a server of its own, under the clock of the test. */
 const guarding = (handler: Handler, options?: Omit<GuardedFetch.Options, "breakers"> & BreakerMap.Options) =>
   Effect.gen(function*() {
     const server = yield* serve(handler)
     const services = yield* Effect.context<never>()
-    const map = yield* BreakerMap.make({ tripPolicy: TripPolicy.never, ...options } as BreakerMap.Options)
+    const map = yield* BreakerMap.make({ tripPolicy: TripPolicy.never, ...options })
     const { errors, fetch, headers, idle, key } = options ?? {}
     const guarded = GuardedFetch.make({ breakers: map, errors, fetch, headers, idle, key, services })
     const ask = (path = "/", init?: RequestInit) => Effect.promise(() => guarded(server.url + path, init))
@@ -80,9 +80,9 @@ describe("GuardedFetch.make", () => {
     it.effect("what a fetch rejects with or throws, whatever it is", () =>
       Effect.gen(function*() {
         const { fail, map } = yield* guarding(answering(200), {
-          fetch: (() => {
+          fetch: () => {
             throw "a word"
-          }) as GuardedFetch.Fetch
+          }
         })
 
         assert.strictEqual(yield* fail(), "a word" as never)
@@ -310,7 +310,7 @@ describe("GuardedFetch.make", () => {
         })
 
         assert.strictEqual(yield* settled(map), "successes: 1")
-        yield* Effect.promise(() => expect.poll(() => server.aborted()).toBe(1))
+        yield* eventually(() => server.aborted(), 1)
       }))
 
     it.effect("before a model's first content is Ignored", () =>
@@ -343,12 +343,10 @@ describe("GuardedFetch.make", () => {
         })
         assert.strictEqual((yield* map.snapshots)[0]?.inFlight, 1)
 
-        yield* Effect.promise(() =>
-          expect.poll(() => {
-            collect()
-            return [Effect.runSync(map.snapshots)[0]?.inFlight, server.aborted()]
-          }).toEqual([0, 1])
-        )
+        yield* eventually(() => {
+          collect()
+          return [Effect.runSync(map.snapshots)[0]?.inFlight, server.aborted()]
+        }, [0, 1])
       }))
   })
 
@@ -408,7 +406,7 @@ describe("GuardedFetch.make", () => {
 
           assert.isTrue(Exit.isFailure(exit))
           assert.strictEqual(yield* settled(map), "failures: 1")
-          yield* Effect.promise(() => expect.poll(() => server.aborted()).toBe(1))
+          yield* eventually(() => server.aborted(), 1)
         })
     )
   })

@@ -2,7 +2,8 @@
  * A server of one's own on this machine, and the words in which the tests of `effect-breaker/http` tell what it did.
  */
 import { Deferred, Effect, type Scope } from "effect"
-import { Breaker, type BreakerMap } from "effect-breaker"
+import type { Breaker, BreakerMap } from "effect-breaker"
+import assert from "node:assert/strict"
 import http, { type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { vi } from "vitest"
@@ -95,3 +96,7 @@ export const tally = ({ failures, ignored, state, successes, throttled }: Breake
     .flatMap(([name, count]) => count > 0 ? [`${name}: ${count}`] : [])
     .concat(state === "Closed" ? [] : [state])
     .join(", ")
+
+/** Waits until something is as it should be: what sockets and collectors do is done in their own time. */
+export const eventually = <A>(read: () => A, expected: A) =>
+  Effect.promise(() => vi.waitFor(() => assert.deepEqual(read(), expected), { timeout: 15_000, interval: 2 }))
