@@ -5,10 +5,9 @@ import { CircuitRejected, TripPolicy } from "effect-breaker"
 import { GuardedFetch } from "effect-breaker/http"
 import { LlmBreaker, LlmOutcome } from "effect-breaker/llm"
 import { FakeProvider, Fault } from "effect-breaker/testing"
-import { TestClock } from "effect/testing"
 import OpenAI, { type APIError, InternalServerError } from "openai"
 import { troubles } from "../llm/circuits.ts"
-import { eventually } from "./serving.ts"
+import { eventually, untilDone } from "./serving.ts"
 
 const messages = [{ role: "user" as const, content: "How are you?" }]
 
@@ -213,12 +212,7 @@ describe("GuardedFetch.forSdk", () => {
 
         const asking = yield* Effect.forkChild(Effect.promise(() => client.ask(stream).catch((error: Error) => error)))
         yield* provider.awaitJournal(([first]) => first !== undefined)
-        while (asking.pollUnsafe() === undefined) {
-          yield* TestClock.adjust("10 seconds")
-          yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-        }
-
-        assert.instanceOf(yield* Fiber.join(asking), Error)
+        assert.instanceOf(yield* untilDone(asking, "10 seconds"), Error)
         assert.deepStrictEqual(votes.map(short), ["Failure timeout"])
       }))
 

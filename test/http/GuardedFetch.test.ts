@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber } from "effect"
+import { Duration, Effect, Fiber } from "effect"
 import { BreakerMap, CircuitRejected, TripPolicy } from "effect-breaker"
 import { GuardedFetch } from "effect-breaker/http"
 import { TestClock } from "effect/testing"
 import { Readable } from "node:stream"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { answering, eventually, type Handler, serve, settled } from "./serving.ts"
+import { answering, eventually, type Handler, nextTurn, serve, settled, untilDone } from "./serving.ts"
 
 /** A guarded `fetch` that talks to a server of its own, under the clock of the test. */
 const guarding = (handler: Handler, options?: Omit<GuardedFetch.Options, "breakers"> & BreakerMap.Options) =>
@@ -23,9 +23,6 @@ const guarding = (handler: Handler, options?: Omit<GuardedFetch.Options, "breake
       )
     return { server, map, guarded, ask, fail }
   })
-
-/** Lets the sockets have their turn. */
-const nextTurn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 const streaming = (...pieces: ReadonlyArray<string>): Handler => (_, response) => {
   response.writeHead(200, { "content-type": "text/event-stream" })
@@ -228,12 +225,7 @@ describe("GuardedFetch.make", () => {
 
         const asking = yield* Effect.forkChild(ask())
         yield* server.arrived(1)
-        // When the status is there nobody can see from outside.
-        while (asking.pollUnsafe() === undefined) {
-          yield* TestClock.adjust("100 millis")
-          yield* nextTurn
-        }
-        const response = yield* Fiber.join(asking)
+        const response = yield* untilDone(asking, "100 millis")
 
         assert.strictEqual(response.status, 500)
         assert.strictEqual(yield* settled(map), "failures: 1")
@@ -384,31 +376,43 @@ describe("GuardedFetch.make", () => {
   })
 
   describe("a deadline", () => {
-    const silent: Handler = () => {}
-    const stalling = sending(10, "text/plain", () => {})
+    it.effect("for the headers passes at its limit, not before", () =>
+      Effect.gen(function*() {
+        const { fail, map, server } = yield* guarding(() => {}, { headers: "5 seconds" })
+        const asking = yield* Effect.forkChild(fail())
+        yield* server.arrived(1)
 
-    it.effect.each([["headers", silent], ["idle", stalling]] as const)(
-      "for %s passes at its limit, not before",
-      ([name, handler]) =>
-        Effect.gen(function*() {
-          const { guarded, map, server } = yield* guarding(handler, { [name]: "5 seconds" })
-          const asking = yield* Effect.forkChild(Effect.exit(Effect.tryPromise(async () => {
-            const response = await guarded(server.url)
-            return response.text()
-          })))
-          yield* server.arrived(1)
-          // What has come by now is seen once the circuit has heard of a sign of life.
-          if (name === "idle") yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-          yield* TestClock.adjust("4999 millis")
-          assert.isUndefined(asking.pollUnsafe())
-          yield* TestClock.adjust("10 seconds")
-          const exit = yield* Fiber.join(asking)
+        yield* TestClock.adjust("4999 millis")
+        yield* nextTurn
+        assert.isUndefined(asking.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        const error = yield* Fiber.join(asking)
 
-          assert.isTrue(Exit.isFailure(exit))
-          assert.strictEqual(yield* settled(map), "failures: 1")
-          yield* eventually(() => server.aborted(), 1)
-        })
-    )
+        assert.deepStrictEqual([error.name, error.message], ["TimeoutError", "No headers within 5000 ms"])
+        assert.strictEqual(yield* settled(map), "failures: 1")
+        yield* eventually(() => server.aborted(), 1)
+      }))
+
+    it.effect("for a silent body passes at its limit after the last piece, not before", () =>
+      Effect.gen(function*() {
+        const { ask, map, server } = yield* guarding(sending(10, "text/plain", () => {}), { idle: "5 seconds" })
+        const reader = (yield* ask()).body!.getReader()
+        assert.strictEqual((yield* Effect.promise(() => reader.read())).value?.byteLength, 10)
+        const reading = yield* Effect.forkChild(
+          Effect.promise(() => reader.read().then(() => assert.fail("more came"), (error: Error) => error)),
+          { startImmediately: true }
+        )
+
+        yield* TestClock.adjust("4999 millis")
+        yield* nextTurn
+        assert.isUndefined(reading.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        const error = yield* Fiber.join(reading)
+
+        assert.deepStrictEqual([error.name, error.message], ["TimeoutError", "No more of the body within 5000 ms"])
+        assert.strictEqual(yield* settled(map), "failures: 1")
+        yield* eventually(() => server.aborted(), 1)
+      }))
   })
 
   it.effect("throws at once for a setting that is none", () =>

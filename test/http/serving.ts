@@ -1,8 +1,9 @@
 /**
  * A server of one's own on this machine, and the words in which the tests of `effect-breaker/http` tell what it did.
  */
-import { Deferred, Effect, type Scope } from "effect"
+import { Deferred, type Duration, Effect, Fiber, type Scope } from "effect"
 import type { Breaker, BreakerMap } from "effect-breaker"
+import { TestClock } from "effect/testing"
 import assert from "node:assert/strict"
 import http, { type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -64,22 +65,6 @@ export const answering =
     response.end(typeof body === "string" ? body : JSON.stringify(body))
   }
 
-/** What the circuits of a map have counted, those of one origin. */
-export const counted = (map: BreakerMap.BreakerMap) =>
-  Effect.map(
-    map.snapshots,
-    (snapshots) =>
-      snapshots.map(({ failures, ignored, inFlight, rejected, state, successes, throttled }) => ({
-        failures,
-        ignored,
-        inFlight,
-        rejected,
-        state,
-        successes,
-        throttled
-      }))
-  )
-
 /** The tally of the only circuit, once no call of it is in flight. */
 export const settled = (map: BreakerMap.BreakerMap) =>
   Effect.promise(() => vi.waitUntil(() => Effect.runSync(idle(map)), { timeout: 15_000, interval: 2 }))
@@ -100,3 +85,16 @@ export const tally = ({ failures, ignored, state, successes, throttled }: Breake
 /** Waits until something is as it should be: what sockets and collectors do is done in their own time. */
 export const eventually = <A>(read: () => A, expected: A) =>
   Effect.promise(() => vi.waitFor(() => assert.deepEqual(read(), expected), { timeout: 15_000, interval: 2 }))
+
+/** Lets the sockets have their turn. */
+export const nextTurn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
+/** Moves the clock on, step by step, until a fiber has ended; what comes over sockets has its turn in between. */
+export const untilDone = <A, E>(fiber: Fiber.Fiber<A, E>, step: Duration.Input): Effect.Effect<A, E> =>
+  Effect.gen(function*() {
+    while (fiber.pollUnsafe() === undefined) {
+      yield* TestClock.adjust(step)
+      yield* nextTurn
+    }
+    return yield* Fiber.join(fiber)
+  })
