@@ -41,7 +41,7 @@ export const stopRetries = (headers: Headers): void => headers.set("x-should-ret
  *
  * **Details**
  *
- * It is found in a `CircuitRejected` itself, in a response that `forSdk` made, in the errors that `openai` and
+ * It is found in a `CircuitRejected` itself, in a response of a guarded `fetch`, in the errors that `openai` and
  * `@anthropic-ai/sdk` make of that, and in what such errors are the cause of.
  *
  * @category accessors

@@ -2,7 +2,7 @@ import Anthropic, { InternalServerError as AnthropicServerError } from "@anthrop
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { CircuitRejected, TripPolicy } from "effect-breaker"
-import { GuardedFetch } from "effect-breaker/http"
+import { type GuardedFetch, SdkFetch } from "effect-breaker/http"
 import { LlmBreaker, LlmOutcome } from "effect-breaker/llm"
 import { FakeProvider, Fault } from "effect-breaker/testing"
 import OpenAI, { type APIError, InternalServerError } from "openai"
@@ -88,7 +88,7 @@ const everywhere = names.flatMap((name) => [[name, false], [name, true]] as cons
 /** A guarded client of a provider of its own, and what its circuits were told. */
 const guarding = (
   name: typeof names[number],
-  { fault, headers, idle, llm: policy, ...given }: ClientOptions & GuardedFetch.SdkOptions & {
+  { fault, headers, idle, llm: policy, ...given }: ClientOptions & SdkFetch.Options & {
     fault?: Fault.Fault | undefined
   } = {}
 ) =>
@@ -111,7 +111,7 @@ const guarding = (
           }))
       }
     })
-    const fetch = GuardedFetch.forSdk({ llm: heard, services, headers, idle })
+    const fetch = SdkFetch.make({ llm: heard, services, headers, idle })
     const client = clients[name](provider, {
       ...given,
       fetch,
@@ -143,7 +143,7 @@ const said = ({ message }: Error): string => message.replaceAll(/req_\w+/g, "req
 
 const short = ({ _tag, kind }: LlmOutcome.LlmOutcome): string => kind === undefined ? _tag : `${_tag} ${kind}`
 
-describe("GuardedFetch.forSdk", () => {
+describe("SdkFetch.make", () => {
   describe.each(everywhere)("%s, stream: %s", (name, stream) => {
     it.effect("answers as ever, and votes Success", () =>
       Effect.gen(function*() {
@@ -243,8 +243,8 @@ describe("GuardedFetch.forSdk", () => {
         const refused = yield* fail()
 
         assert.strictEqual((error as APIError).status, 529)
-        assert.strictEqual(GuardedFetch.rejectionOf(error), undefined)
-        assert.strictEqual(GuardedFetch.rejectionOf(refused)?.reason, "Open")
+        assert.strictEqual(SdkFetch.rejectionOf(error), undefined)
+        assert.strictEqual(SdkFetch.rejectionOf(refused)?.reason, "Open")
         assert.strictEqual(yield* requests, 2)
       }))
 
@@ -255,7 +255,7 @@ describe("GuardedFetch.forSdk", () => {
         yield* (yield* llm.breaker("provider", { provider: host })).isolate("moving house")
 
         const error = yield* fail()
-        const rejected = GuardedFetch.rejectionOf(error)
+        const rejected = SdkFetch.rejectionOf(error)
 
         assert.isTrue(error instanceof AnthropicServerError || error instanceof InternalServerError)
         assert.instanceOf(rejected, CircuitRejected)
@@ -294,7 +294,7 @@ describe("GuardedFetch.forSdk", () => {
         gone.abort()
 
         assert.strictEqual((error as APIError).status, 429)
-        assert.strictEqual(GuardedFetch.rejectionOf(error)?.reason, "Throttled")
+        assert.strictEqual(SdkFetch.rejectionOf(error)?.reason, "Throttled")
         assert.strictEqual((error as APIError).headers?.get("retry-after"), "30")
         assert.strictEqual(yield* requests, 1)
       }))
@@ -320,7 +320,7 @@ describe("GuardedFetch.forSdk", () => {
         const provider = yield* FakeProvider.make()
         yield* provider.setHealth({ faults: [{ fault: Fault.stallAfter({ tokens: 3 }), share: 1 }] })
         const llm = yield* LlmBreaker.make()
-        const fetch = GuardedFetch.forSdk({ llm })
+        const fetch = SdkFetch.make({ llm })
 
         yield* Effect.promise(async () => {
           if (name === "messages") {
@@ -354,7 +354,7 @@ describe("GuardedFetch.forSdk", () => {
     Effect.gen(function*() {
       const provider = yield* FakeProvider.make()
       const llm = yield* LlmBreaker.make()
-      const fetch = GuardedFetch.forSdk({ llm })
+      const fetch = SdkFetch.make({ llm })
       const ask = (apiKey: string, model: string) =>
         Effect.promise(() =>
           new OpenAI({ apiKey, baseURL: provider.baseUrl, maxRetries: 0, logLevel: "off", fetch })
@@ -378,7 +378,7 @@ describe("GuardedFetch.forSdk", () => {
     Effect.gen(function*() {
       const provider = yield* FakeProvider.make()
       const llm = yield* LlmBreaker.make()
-      const fetch = GuardedFetch.forSdk({ llm, scopes: () => ({ provider: "openai", key: "team-a", region: "eu" }) })
+      const fetch = SdkFetch.make({ llm, scopes: () => ({ provider: "openai", key: "team-a", region: "eu" }) })
       const client = new OpenAI({ apiKey: "sk-a", baseURL: provider.baseUrl, fetch })
 
       yield* Effect.promise(() => client.chat.completions.create({ model: "gpt-5", messages }))
@@ -394,19 +394,19 @@ describe("GuardedFetch.forSdk", () => {
     }))
 
   it("throws at once for a setting that is none", () => {
-    assert.throws(() => GuardedFetch.forSdk({ llm: { escalateAfter: 0 } }), RangeError, "escalateAfter must be")
+    assert.throws(() => SdkFetch.make({ llm: { escalateAfter: 0 } }), RangeError, "escalateAfter must be")
     assert.throws(
-      () => GuardedFetch.forSdk({ headers: "0 seconds" }),
+      () => SdkFetch.make({ headers: "0 seconds" }),
       RangeError,
-      "GuardedFetch.forSdk: headers must be"
+      "SdkFetch.make: headers must be"
     )
   })
 
   it("knows of a rejection wherever it hides, and of none elsewhere", () => {
     const none = [undefined, null, "text", {}, new Error("no"), new Response(null, { status: 503 })]
-    for (const error of none) assert.isUndefined(GuardedFetch.rejectionOf(error))
+    for (const error of none) assert.isUndefined(SdkFetch.rejectionOf(error))
     const circle: { cause?: unknown } = {}
     circle.cause = circle
-    assert.isUndefined(GuardedFetch.rejectionOf(circle))
+    assert.isUndefined(SdkFetch.rejectionOf(circle))
   })
 })
