@@ -9,6 +9,8 @@ import { FetchHttpClient, HttpClient, HttpClientError, HttpClientRequest, HttpCl
 import { HttpApi, HttpApiClient, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { troubles } from "../llm/circuits.ts"
 import { answering, eventually, type Handler, serve, settled, untilDone } from "./serving.ts"
 
@@ -125,6 +127,24 @@ describe.each(Object.entries(backends))("BreakerHttpClient.withBreaker over %s",
       yield* client.get(server.url)
 
       assert.strictEqual(yield* settled(map), "successes: 1")
+    }).pipe(Effect.provide(backend)))
+
+  it.live("lets a long body that nobody reads go, with its connection, when its response is collected", () =>
+    Effect.gen(function*() {
+      setFlagsFromString("--expose-gc")
+      const collect = runInNewContext("gc") as () => void
+      const { client, map, server } = yield* guarding((_, response) => {
+        response.writeHead(200, { "content-type": "text/plain" })
+        response.write("x".repeat(10_000_000))
+      })
+
+      yield* Effect.asVoid(client.get(server.url))
+
+      assert.strictEqual(yield* settled(map), "successes: 1")
+      yield* eventually(() => {
+        collect()
+        return server.aborted()
+      }, 1)
     }).pipe(Effect.provide(backend)))
 
   it.effect("votes on an error before its response is there, by what its body says", () =>
