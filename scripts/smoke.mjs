@@ -2,17 +2,18 @@
 // subpath. Plain JavaScript, so that any Node runs it.
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Logger, Metric, Stream } from "effect"
-import { Breaker, TripPolicy } from "effect-breaker"
+import { Breaker, BreakerMap, TripPolicy } from "effect-breaker"
 import { Chaos } from "effect-breaker/chaos"
 import { CircuitControl, CircuitReader, Registry } from "effect-breaker/control"
 import { Dashboard } from "effect-breaker/dashboard"
+import { BreakerHttpClient, GuardedFetch, SdkFetch } from "effect-breaker/http"
 import { LlmBreaker, LlmOutcome, LlmStream, PartReader } from "effect-breaker/llm"
 import { BreakerLog, BreakerMetrics } from "effect-breaker/metrics"
 import { CircuitBreaker } from "effect-breaker/persistence"
 import * as promise from "effect-breaker/promise"
 import { Guard, Policy, Replay, Scenarios, Simulation } from "effect-breaker/replay"
 import { FakeProvider, Fault } from "effect-breaker/testing"
-import { HttpRouter, HttpServer } from "effect/http"
+import { FetchHttpClient, HttpClient, HttpClientRequest, HttpRouter, HttpServer } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import assert from "node:assert/strict"
 import { createHash } from "node:crypto"
@@ -75,6 +76,38 @@ const streamed = Effect.gen(function*() {
   assert.ok(snapshots.every(({ inFlight }) => inFlight === 0))
   assert.equal(LlmOutcome.fromHttp({ status: 529 }).kind, "overloaded")
 })
+
+// Through both HTTP clients, against a provider that is overloaded.
+const overHttp = Effect.gen(function*() {
+  const provider = yield* FakeProvider.make({
+    script: [{ for: "1 hour", faults: [{ fault: Fault.overloaded, share: 1 }] }]
+  })
+  const url = `${provider.baseUrl}/models`
+  const breakers = yield* BreakerMap.make({ tripPolicy: TripPolicy.consecutive(1) })
+  const client = BreakerHttpClient.withBreaker(yield* HttpClient.HttpClient, { breakers })
+  const missing = yield* client.get(`${provider.baseUrl}/nowhere`)
+  assert.equal(missing.status, 404)
+  const asked = HttpClientRequest.post(`${provider.baseUrl}/chat/completions`).pipe(
+    HttpClientRequest.bodyJsonUnsafe({ model: "any", messages: [{ role: "user", content: "Hello?" }] })
+  )
+  assert.equal((yield* client.execute(asked)).status, 529)
+  assert.equal((yield* Effect.flip(client.execute(asked)))._tag, "CircuitRejected")
+
+  const guarded = GuardedFetch.make({ breakers })
+  const rejected = yield* Effect.promise(() => guarded(url).then(() => "answered", ({ name }) => name))
+  assert.equal(rejected, "CircuitRejected")
+  const sdk = SdkFetch.make({ llm: { model: { tripPolicy: TripPolicy.consecutive(1) } } })
+  const ask = Effect.promise(() =>
+    sdk(`${provider.baseUrl}/chat/completions`, {
+      method: "POST",
+      body: JSON.stringify({ model: "any", messages: [{ role: "user", content: "Hello?" }] })
+    })
+  )
+  assert.equal((yield* ask).headers.get("x-should-retry"), "false")
+  const refused = yield* ask
+  assert.deepEqual([refused.status, SdkFetch.rejectionOf(refused)?.reason], [503, "Open"])
+  assert.equal((yield* provider.journal).length, 3)
+}).pipe(Effect.provide(FetchHttpClient.layer))
 
 // Through being steered: held open by an operator, let go, and put under other settings.
 const steered = Effect.gen(function*() {
@@ -236,7 +269,21 @@ const alone = (self) =>
     )
   )
 
-for (const each of [program, streamed, steered, counted, watched, rehearsed, replayed, simulated, promised, migrated]) {
+for (
+  const each of [
+    program,
+    streamed,
+    overHttp,
+    steered,
+    counted,
+    watched,
+    rehearsed,
+    replayed,
+    simulated,
+    promised,
+    migrated
+  ]
+) {
   await alone(each)
 }
 console.log(`smoke test passed on Node ${process.versions.node}`)
