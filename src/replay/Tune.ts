@@ -306,19 +306,23 @@ const search = Effect.fnUntraced(function*<E, R>(
   const start = seeker.tried[0]!
   const frontier = seeker.frontier
   const best = Frontier.best(frontier, measure)!
-  const told = thinned(frontier, best, measure)
+  const stray = Frontier.wastedBy(trial.stray("search"), measure)
+  const grain = Math.max(1, GRAIN * (Frontier.harmBy(best.harm, measure) - stray))
+  const told = thinned(frontier, best, measure, grain)
   const proven = [start, ...told.filter((one) => one !== start)]
   const proofs = trial.hasHeldOut
     ? yield* trial.run(proven.map(({ policy }) => policy), "heldOut", onTried)
     : undefined
   onProgress({ done: of, of })
-  const without = {
-    search: Frontier.sum(trial.without("search")),
-    ...(proofs && { heldOut: Frontier.sum(trial.without("heldOut")) })
+  const figures = (harm: Frontier.Harm, part: "search" | "heldOut"): Figures => {
+    const stray = Frontier.wastedBy(trial.stray(part), measure)
+    const all = Frontier.harmBy(harm, measure)
+    const most = Frontier.wastedBy(Frontier.sum(trial.without(part)), measure) - stray
+    return { ...harm, harm: all, avoidable: all - stray, left: most <= 0 ? 0 : (all - stray) / most }
   }
-  const figures = (harm: Frontier.Harm, among: Frontier.Harm): Figures => {
-    const [all, whole] = [Frontier.harmBy(harm, measure), Frontier.wastedBy(among, measure)]
-    return { ...harm, harm: all, left: whole === 0 ? 0 : all / whole }
+  const without = {
+    search: figures(Frontier.sum(trial.without("search")), "search"),
+    ...(proofs && { heldOut: figures(Frontier.sum(trial.without("heldOut")), "heldOut") })
   }
   const points = new Map(proven.map((one, i): [Tried, Point] => {
     const proof = proofs?.[i]
@@ -328,8 +332,8 @@ const search = Effect.fnUntraced(function*<E, R>(
       policy,
       says: PolicyText.inWords(policy),
       changes: PolicyText.changes(start.policy, one.policy),
-      search: figures(one.harm, without.search),
-      ...(proof && { heldOut: figures(Frontier.sum(proof), without.heldOut!) })
+      search: figures(one.harm, "search"),
+      ...(proof && { heldOut: figures(Frontier.sum(proof), "heldOut") })
     }]
   }))
   const better = (mine: ReadonlyArray<Frontier.Harm>, theirs: ReadonlyArray<Frontier.Harm>) =>
@@ -362,8 +366,12 @@ const search = Effect.fnUntraced(function*<E, R>(
 const nameFor = (inUse: Policy.Policy): string => inUse.name === "tuned" ? "tuned again" : "tuned"
 
 /** At most a dozen points: the ends, the best, and others evenly, none of which differs from another by next to nothing. */
-const thinned = (frontier: ReadonlyArray<Tried>, best: Tried, measure: Frontier.Measure): ReadonlyArray<Tried> => {
-  const grain = Math.max(1, GRAIN * Frontier.harmBy(best.harm, measure))
+const thinned = (
+  frontier: ReadonlyArray<Tried>,
+  best: Tried,
+  measure: Frontier.Measure,
+  grain: number
+): ReadonlyArray<Tried> => {
   const isApart = (one: Tried, other: Tried) =>
     Math.abs(Frontier.wastedBy(one.harm, measure) - Frontier.wastedBy(other.harm, measure)) +
         measure.weight * Math.abs(one.harm.lost - other.harm.lost) >= grain

@@ -40,7 +40,7 @@ export class LogTrial<E, R> implements Trial<E, R> {
   readonly reading: CallLog.Reading | undefined
   private readonly survey: Survey
   private readonly read: Read<E, R>
-  private readonly harmWithout = new Map<Part, ReadonlyArray<Harm>>()
+  private readonly bare = new Map<Part, { readonly without: ReadonlyArray<Harm>; readonly stray: Harm }>()
 
   constructor(survey: Survey, parts: Parts, read: Read<E, R>, reading: CallLog.Reading | undefined) {
     this.latencies = survey.latencies
@@ -56,7 +56,11 @@ export class LogTrial<E, R> implements Trial<E, R> {
   }
 
   without(part: Part): ReadonlyArray<Harm> {
-    return this.harmWithout.get(part)!
+    return this.bare.get(part)!.without
+  }
+
+  stray(part: Part): Harm {
+    return this.bare.get(part)!.stray
   }
 
   run(
@@ -86,7 +90,7 @@ export class LogTrial<E, R> implements Trial<E, R> {
 
   private batch(policies: ReadonlyArray<Policy.Policy>, part: Part, onTried: (count: number) => void) {
     return Effect.suspend(() => {
-      const trial = new Batch(policies, this.parts, part)
+      const trial = new Batch(policies, this.parts, part, this.survey.incidents)
       const step = policies.length / Math.max(1, this.survey.calls)
       return Effect.map(
         this.pass((record) => {
@@ -94,8 +98,9 @@ export class LogTrial<E, R> implements Trial<E, R> {
           onTried(step)
         }, policies.length),
         () => {
-          this.harmWithout.set(part, trial.without)
-          return trial.harms()
+          const harms = trial.harms()
+          this.bare.set(part, trial)
+          return harms
         }
       )
     })
@@ -115,7 +120,7 @@ export const make = <E, R>(
   Effect.suspend(() => {
     const survey = new Survey(options)
     return Effect.flatMap(read((record) => survey.add(record)), (reading) => {
-      const why = survey.complaint()
+      const why = survey.complaint(reading)
       if (why !== undefined) return Effect.fail(why)
       const parts = divide(survey.incidents, survey.from, survey.until)
       return Effect.succeed(new LogTrial<E | CannotTune, R>(survey, parts, read, reading))
@@ -203,10 +208,11 @@ class Survey {
       )
   }
 
-  complaint(): CannotTune | undefined {
+  complaint(log: CallLog.Reading | undefined): CannotTune | undefined {
     const { calls, failed, options: { mostKept }, succeeded } = this
     if (this.isCut) {
       return new CannotTune({
+        log,
         reason: "tooManyCalls",
         message: `${whole(calls)} calls are more than the ${
           whole(mostKept)
@@ -215,6 +221,7 @@ class Survey {
     }
     if (succeeded + failed < FEWEST_CALLS) {
       return new CannotTune({
+        log,
         reason: "tooFewCalls",
         message: `${
           whole(succeeded + failed)
@@ -223,12 +230,14 @@ class Survey {
     }
     if (failed === 0) {
       return new CannotTune({
+        log,
         reason: "noFailure",
         message: `none of ${whole(calls)} calls failed: no policy can be told from another`
       })
     }
     if (this.incidents.length > 0) return undefined
     return new CannotTune({
+      log,
       reason: "noIncident",
       message:
         `${whole(failed)} of ${whole(calls)} calls failed, but nowhere so many together that it was an incident: ` +
@@ -244,16 +253,27 @@ class Batch {
   private readonly stretches: Parts["stretches"]
   private readonly part: Part
   private readonly marks: Array<ReturnType<Replay.Replay["refusals"]>> = []
-  private readonly vain: Array<{ wasted: number; waited: number; lost: 0 }> = []
+  readonly without: Array<{ wasted: number; waited: number; lost: 0 }> = []
+  readonly stray = { wasted: 0, waited: 0, lost: 0 }
+  private readonly troubles = new Map<string, Array<Incident.Incident>>()
   private at = 0
 
-  constructor(policies: ReadonlyArray<Policy.Policy>, { stretches }: Parts, part: Part) {
+  constructor(
+    policies: ReadonlyArray<Policy.Policy>,
+    { stretches }: Parts,
+    part: Part,
+    incidents: ReadonlyArray<Incident.Incident>
+  ) {
     // Told apart by number, whatever their names.
     const named = policies.map(({ options }, i) => ({ name: `${i}`, options }))
     this.replay = Replay.make({ policies: named, incidents: [], mostSlices: 16, mostOpenings: 1 })
     this.policies = policies
     this.stretches = stretches
     this.part = part
+    for (const incident of incidents.toSorted((a, b) => b.start - a.start)) {
+      const { circuit } = incident
+      this.troubles.set(circuit, [...this.troubles.get(circuit) ?? [], incident])
+    }
     this.open()
   }
 
@@ -261,9 +281,10 @@ class Batch {
     while (record.at >= this.stretches[this.at]!.until) this.advance()
     if (this.stretches[this.at]!.part !== this.part) return
     if (isVain(record)) {
-      const vain = this.vain.at(-1)!
-      vain.wasted++
-      vain.waited += record.took
+      for (const vain of this.isInTrouble(record) ? [this.without.at(-1)!] : [this.without.at(-1)!, this.stray]) {
+        vain.wasted++
+        vain.waited += record.took
+      }
     }
     this.replay.add(record)
   }
@@ -271,9 +292,9 @@ class Batch {
   harms(): ReadonlyArray<ReadonlyArray<Harm>> {
     while (this.at < this.stretches.length - 1) this.advance()
     this.close()
-    const { marks, policies, vain } = this
+    const { marks, policies, without } = this
     return policies.map((_, i) =>
-      vain.map(({ waited, wasted }, stretch): Harm => {
+      without.map(({ waited, wasted }, stretch): Harm => {
         const [before, after] = [marks[stretch - 1]?.[i], marks[stretch]![i]]
         return {
           wasted: wasted - ((after?.saved.calls ?? 0) - (before?.saved.calls ?? 0)),
@@ -284,8 +305,10 @@ class Batch {
     )
   }
 
-  get without(): ReadonlyArray<Harm> {
-    return this.vain
+  private isInTrouble({ at, circuit }: CallRecord.CallRecord): boolean {
+    const troubles = this.troubles.get(circuit) ?? []
+    while ((troubles.at(-1)?.end ?? Infinity) <= at) troubles.pop()
+    return troubles.length > 0 && troubles.at(-1)!.start <= at
   }
 
   private advance(): void {
@@ -295,7 +318,7 @@ class Batch {
   }
 
   private open(): void {
-    if (this.stretches[this.at]!.part === this.part) this.vain.push({ wasted: 0, waited: 0, lost: 0 })
+    if (this.stretches[this.at]!.part === this.part) this.without.push({ wasted: 0, waited: 0, lost: 0 })
   }
 
   private close(): void {

@@ -8,13 +8,19 @@ import type * as Policy from "./Policy.ts"
 import type * as PolicyText from "./PolicyText.ts"
 
 /**
- * The harm of a policy: the `harm` in all as a number of wasted calls, and which share of the harm without a breaker is `left`.
+ * The harm of a policy.
+ *
+ * **Details**
+ *
+ * `harm` is all of it as a number of wasted calls; `avoidable` the same without the calls that failed while nothing was wrong,
+ * which no breaker can spare; `left` which share that is of what is avoidable without a breaker.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Figures extends Frontier.Harm {
   readonly harm: number
+  readonly avoidable: number
   readonly left: number
 }
 
@@ -41,6 +47,7 @@ export interface Point {
  * - `frontier` are the points of which none is better than another, from those that lose the fewest calls on: at most a
  *   dozen of the `frontierSize` that there are, with the best among them, and none that differs from it by next to nothing.
  *   `recommended` is one of them.
+ * - `without` is the harm without a breaker.
  * - `heldOut` says what was held out, and why; `stretches` how many troubles of the log, or runs, each part has; `better` in how many of
  *   them the recommended one does less harm than the one in use.
  * - `reasons` say why it is recommended, `doubts` how sure that is, `limits` what cannot be known.
@@ -53,7 +60,7 @@ export interface Result {
   readonly seed: number
   readonly tried: number
   readonly measure: Frontier.Measure
-  readonly without: { readonly search: Frontier.Harm; readonly heldOut?: Frontier.Harm | undefined }
+  readonly without: { readonly search: Figures; readonly heldOut?: Figures | undefined }
   readonly inUse: Point
   readonly frontier: ReadonlyArray<Point>
   readonly frontierSize: number

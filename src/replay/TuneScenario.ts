@@ -43,6 +43,12 @@ export class ScenarioTrial implements Trial<CannotTune> {
     return this.bare[part].map(({ harm }) => harm)
   }
 
+  /** Of the calls that arrive while the provider is not in trouble, those that it cannot answer. */
+  stray(part: Part): Harm {
+    const wasted = this.bare[part].reduce((sum, { strays }) => sum + strays, 0)
+    return { wasted, waited: wasted * this.wait, lost: 0 }
+  }
+
   run(
     policies: ReadonlyArray<Policy.Policy>,
     part: Part,
@@ -94,6 +100,7 @@ export const make = (
 interface Metered {
   readonly harm: Harm
   readonly meter: Meter
+  readonly strays: number
   readonly result: Simulation.Result
 }
 
@@ -121,9 +128,16 @@ const metered = (
       more ? Effect.andThen(Effect.yieldNow, all) : Effect.void)
     return Effect.map(all, () => {
       tell(1)
-      return { harm: meter.harm(simulation.ledger), meter, result: simulation.read() }
+      const { ledger } = simulation
+      return { harm: meter.harm(ledger), meter, strays: straysOf(ledger), result: simulation.read() }
     })
   })
+
+const straysOf = ({ arrivals, good }: Simulation.Simulation["ledger"]): number =>
+  arrivals.reduce((sum, count, i) => good[i]! < TROUBLE ? sum : sum + count * (1 - good[i]!), 0)
+
+/** As `Scores` has it. */
+const TROUBLE = 0.9
 
 const STEPS_AT_ONCE = 20_000
 

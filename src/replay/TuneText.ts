@@ -16,12 +16,19 @@ export const reasons = (result: Told): ReadonlyArray<string> => {
   const place = frontier.indexOf(recommended)
   const [fewerLost, fewerWasted] = [frontier[place - 1], frontier[place + 1]]
   const isInUse = recommended.changes.length === 0
+  const stray = without.search.harm - without.search.avoidable
   return [
-    `Of ${whole(tried)} policies tried it does the least harm: ${
-      harmInWords(search, measure)
-    }. Without a breaker it is ${amount(Frontier.wastedBy(without.search, measure))}, so ${
-      percent(search.left)
-    } of it is left.`,
+    `Of ${whole(tried)} policies tried it does the least harm: ${harmInWords(search, measure)}.`,
+    ...(stray < 0.5
+      ? [`Without a breaker it is ${amount(without.search.harm)}: ${percent(search.left)} of it is left.`]
+      : [
+        `${
+          amount(stray)
+        } of these failed while nothing was wrong, by chance, and no breaker can spare that. Without them it is ` +
+        `${amount(search.avoidable)} of ${amount(without.search.avoidable)} without a breaker: ${
+          percent(search.left)
+        } is left.`
+      ]),
     fewerLost === undefined
       ? "None of the others loses fewer calls."
       : `On the one side (${nameOf(fewerLost)}) ${exchange(fewerLost, recommended, "lost", measure)}.`,
@@ -30,10 +37,12 @@ export const reasons = (result: Told): ReadonlyArray<string> => {
       : `On the other side (${nameOf(fewerWasted)}) ${exchange(fewerWasted, recommended, "wasted", measure)}.`,
     isInUse
       ? `It is ${inUse.policy.name} as it is: no change that was tried makes it better.`
-      : `${inUse.policy.name} does ${amount(inUse.search.harm)}: ${times(inUse.search.harm, search.harm)}. Different: ${
+      : `${inUse.policy.name} leaves ${percent(inUse.search.left)}: ${
+        times(inUse.search.avoidable, search.avoidable)
+      }. Different: ${
         recommended.changes.map(({ option }) => option).join(", ")
       }. What made no difference was left as it was.`,
-    ...(search.harm >= Frontier.wastedBy(without.search, measure)
+    ...(search.harm >= without.search.harm
       ? [
         "No policy that was tried is better than no breaker at all. With a lower weight of lost calls (a good fallback) one may be."
       ]
@@ -57,12 +66,12 @@ export const doubts = (result: Told): ReadonlyArray<string> => {
       }.`,
       ...(isInUse || inUse.heldOut === undefined ? [] : [
         there.harm < inUse.heldOut.harm
-          ? `On what was held out it is better than ${inUse.policy.name} too: ${amount(there.harm)} to ${
-            amount(inUse.heldOut.harm)
-          }.`
-          : `On what was held out it is NO better than ${inUse.policy.name}: ${amount(there.harm)} to ${
-            amount(inUse.heldOut.harm)
-          }. Keep what you have until there is more data.`
+          ? `On what was held out it is better than ${inUse.policy.name} too, which leaves ${
+            percent(inUse.heldOut.left)
+          } there.`
+          : `On what was held out it is NO better than ${inUse.policy.name}, which leaves ${
+            percent(inUse.heldOut.left)
+          } there. Keep what you have until there is more data.`
       ])
     ]),
     ...(isInUse ? [] : [comparison(result)]),

@@ -5,6 +5,7 @@
  */
 import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
+import type * as CallLog from "./CallLog.ts"
 import type { Harm } from "./Frontier.ts"
 import type { Latencies } from "./Latencies.ts"
 import type * as Policy from "./Policy.ts"
@@ -25,6 +26,8 @@ import type * as Policy from "./Policy.ts"
 export class CannotTune extends /*#__PURE__*/ Data.TaggedError("CannotTune")<{
   readonly reason: "tooFewCalls" | "noFailure" | "noIncident" | "tooManyCalls"
   readonly message: string
+  /** How the log was read, where it was read from bytes. */
+  readonly log?: CallLog.Reading | undefined
 }> {}
 
 /** Where a policy is tried: the part that is searched, or the part that is held out from that. */
@@ -51,4 +54,6 @@ export interface Trial<E = never, R = never> {
   ): Effect.Effect<ReadonlyArray<ReadonlyArray<Harm>>, E, R>
   /** The harm without a breaker; of a part on which something has run. */
   without(part: Part): ReadonlyArray<Harm>
+  /** What of that is wasted while nothing is wrong, by chance: no breaker can spare it. */
+  stray(part: Part): Harm
 }
