@@ -308,7 +308,11 @@ const search = Effect.fnUntraced(function*<E, R>(
   const best = Frontier.best(frontier, measure)!
   const stray = Frontier.wastedBy(trial.stray("search"), measure)
   const grain = Math.max(1, GRAIN * (Frontier.harmBy(best.harm, measure) - stray))
-  const told = thinned(frontier, best, measure, grain)
+  const worth = Math.max(
+    Frontier.harmBy(Frontier.sum(trial.without("search")), measure),
+    2 * Frontier.harmBy(best.harm, measure) - stray
+  )
+  const told = thinned(frontier, best, measure, grain, worth)
   const proven = [start, ...told.filter((one) => one !== start)]
   const proofs = trial.hasHeldOut
     ? yield* trial.run(proven.map(({ policy }) => policy), "heldOut", onTried)
@@ -365,12 +369,16 @@ const search = Effect.fnUntraced(function*<E, R>(
 
 const nameFor = (inUse: Policy.Policy): string => inUse.name === "tuned" ? "tuned again" : "tuned"
 
-/** At most a dozen points: the ends, the best, and others evenly, none of which differs from another by next to nothing. */
+/**
+ * At most a dozen points: the ends, the best, and others evenly, none of which differs from another by next to nothing, and but
+ * for the neighbours of the best none that is not worth it.
+ */
 const thinned = (
   frontier: ReadonlyArray<Tried>,
   best: Tried,
   measure: Frontier.Measure,
-  grain: number
+  grain: number,
+  worth: number
 ): ReadonlyArray<Tried> => {
   const isApart = (one: Tried, other: Tried) =>
     Math.abs(Frontier.wastedBy(one.harm, measure) - Frontier.wastedBy(other.harm, measure)) +
@@ -384,11 +392,13 @@ const thinned = (
       return true
     })
   }
-  const coarse = [
+  const apart = [
     ...outwards(frontier.slice(0, at).toReversed()).toReversed(),
     best,
     ...outwards(frontier.slice(at + 1))
   ]
+  const near = apart.indexOf(best)
+  const coarse = apart.filter((one, i) => Math.abs(i - near) <= 1 || Frontier.harmBy(one.harm, measure) <= worth)
   const last = coarse.length - 1
   if (last < MOST_POINTS) return coarse
   const middle = coarse.indexOf(best)

@@ -45,8 +45,8 @@ export interface Point {
  * **Details**
  *
  * - `frontier` are the points of which none is better than another, from those that lose the fewest calls on: at most a
- *   dozen of the `frontierSize` that there are, with the best among them, and none that differs from it by next to nothing.
- *   `recommended` is one of them.
+ *   dozen of the `frontierSize` that there are, with the best among them. Left out is what differs from another by next to
+ *   nothing, and what does more harm than no breaker at all. `recommended` is one of them.
  * - `without` is the harm without a breaker.
  * - `heldOut` says what was held out, and why; `stretches` how many troubles of the log, or runs, each part has; `better` in how many of
  *   them the recommended one does less harm than the one in use.

@@ -2,10 +2,11 @@
  * A search among policies: first all over the space, then around the frontier. It gives out policies to try and learns what came
  * of them, and knows nothing of logs and simulations.
  *
- * Half of the budget goes to a design in which each value of each setting is as frequent as any other. The rest goes, in
+ * A third of the budget goes to a design in which each value of each setting is as frequent as any other. The rest goes, in
  * rounds, to neighbours of the frontier: two of three to those of the best point, the others to those of the rest. A neighbour
- * has one setting moved by a step, or put back as it was in the policy that there is. The last rounds only put back: what
- * made no difference should look as it did before.
+ * has one setting moved by a step, or put back as it was in the policy that there is. A sixth of the budget is kept for
+ * putting back, one by one and together: what makes no difference should look as it did before. What is left of that goes to rounds
+ * again.
  *
  * @since 0.1.0
  */
@@ -40,7 +41,7 @@ export class Search {
   private readonly seen = new Set<string>()
   private readonly start: Policy.Policy
   private readonly keys = new Map<string, string>()
-  private stage: "design" | "refine" | "put back one" | "put back all" | "done" = "design"
+  private stage: "design" | "rounds" | "put back one" | "put back all" | "last rounds" | "done" = "design"
   private round = 0
   private proposed = 0
   /** What settings are put back of. */
@@ -82,36 +83,34 @@ export class Search {
 
   private batch(): ReadonlyArray<Proposal> {
     const { budget, proposed, random, space } = this
-    const forPuttingBack = Math.floor(budget / 6)
     switch (this.stage) {
       case "design": {
-        this.stage = "refine"
-        const size = Math.max(1, Math.floor(budget / 2))
+        this.stage = "rounds"
+        const size = Math.max(1, Math.floor(budget / 3))
         // Some of them are the same policy, where one setting makes another idle.
         return this.taken([space.start, ...space.design(2 * size, random.fork("design"))], size)
       }
-      case "refine": {
-        const left = budget - forPuttingBack - proposed
-        if (this.round === ROUNDS || left <= 0) {
-          this.stage = "put back one"
-          return []
-        }
-        const size = Math.ceil(left / (ROUNDS - this.round))
-        const batch = this.taken(this.around(random.fork("round").fork(this.round)), size)
-        this.round++
-        if (batch.length === 0) this.stage = "put back one"
-        return batch
-      }
+      case "rounds":
+        return this.goRound(budget - Math.floor(budget / 6) - proposed, "put back one")
       case "put back one":
         this.stage = "put back all"
         this.found = this.best
         return this.taken(space.neighbours(this.found.candidate).back, Math.ceil((budget - proposed) / 2))
       case "put back all":
-        this.stage = "done"
+        this.stage = "last rounds"
         return this.taken(this.putBackTogether(), budget - proposed)
+      case "last rounds":
+        return this.goRound(budget - proposed, "done")
       case "done":
         return []
     }
+  }
+
+  private goRound(left: number, next: "put back one" | "done"): ReadonlyArray<Proposal> {
+    const size = Math.min(left, Math.max(FEWEST_IN_A_ROUND, Math.ceil(this.budget / ROUNDS)))
+    const batch = this.taken(this.around(this.random.fork("round").fork(this.round++)), size)
+    if (batch.length === 0) this.stage = next
+    return batch
   }
 
   private get best(): Tried {
@@ -171,6 +170,8 @@ export class Search {
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-const ROUNDS = 6
+const ROUNDS = 15
+/** A pass over a log costs as much for one policy as for a few. */
+const FEWEST_IN_A_ROUND = 8
 
 const keyOf = ({ options }: Policy.Policy): string => JSON.stringify(options)

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as Frontier from "./Frontier.ts"
+import type * as Frontier from "./Frontier.ts"
 import type { Figures, Point, Result } from "./TuneResult.ts"
 import { percent, span, whole } from "./Words.ts"
 
