@@ -23,6 +23,7 @@ import * as Replay from "./Replay.ts"
 import { Screen } from "./Screen.ts"
 import * as Simulate from "./Simulate.ts"
 import * as Text from "./Text.ts"
+import * as Tune from "./Tune.ts"
 
 const effectBreaker = Command.make("effect-breaker").pipe(
   Command.withDescription(
@@ -41,10 +42,11 @@ const effectBreaker = Command.make("effect-breaker").pipe(
       command: "effect-breaker simulate llm-hard-down",
       description: "An outage on virtual time, under several policies"
     },
+    { command: "effect-breaker tune calls.jsonl --out better.json", description: "A better policy for your calls" },
     { command: "effect-breaker provider --script overload", description: "Point an application at an outage" },
     { command: "effect-breaker provider --help", description: "Everything about one command" }
   ]),
-  Command.withSubcommands([Replay.command, Simulate.command, Provider.command])
+  Command.withSubcommands([Replay.command, Simulate.command, Tune.command, Provider.command])
 )
 
 /** Runs the command with the arguments of the process, and ends the process with its code. */

@@ -10,6 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Guard from "../replay/Guard.ts"
+import type * as Report from "../replay/Report.ts"
 import * as Scenario from "../replay/Scenario.ts"
 import * as Scenarios from "../replay/Scenarios.ts"
 import type * as Scores from "../replay/Scores.ts"
@@ -97,7 +98,8 @@ interface Given {
   readonly print: boolean
 }
 
-interface Run extends Simulation.Result {
+/** A run under a policy, or under none. */
+export interface Run extends Simulation.Result {
   readonly policy: string
 }
 
@@ -117,11 +119,7 @@ const simulate = Effect.fnUntraced(function*(given: Given) {
     guards,
     ([policy, guard]) => Effect.map(run(scenario, guard, given.seed, policy), (result): Run => ({ policy, ...result }))
   )
-  const runs = results.map(({ policy, timeline }, i) => ({
-    name: policy,
-    // Where there is no breaker there is no state, not even a closed one.
-    timeline: i === 0 ? { ...timeline, closed: timeline.closed.map(() => 0) } : timeline
-  }))
+  const runs = drawn(results)
   const { totals: { arrivals } } = results[0]!
   const facts = [
     `${scenario.name}${scenario.about === undefined ? "" : `: ${scenario.about}`}.`,
@@ -176,7 +174,8 @@ const everyOf = (given: Option.Option<string>): Effect.Effect<number | undefined
     )
 }
 
-const scenarioOf = Effect.fnUntraced(function*(asked: string) {
+/** The scenario of that name, or in that file. */
+export const scenarioOf = Effect.fnUntraced(function*(asked: string) {
   if (Object.hasOwn(Scenarios.all, asked)) return Scenarios.all[asked]!
   const text = yield* Effect.mapError(Input.text(asked), ({ message }) =>
     /^[\w-]+$/.test(asked) && asked !== "-"
@@ -189,7 +188,16 @@ const scenarioOf = Effect.fnUntraced(function*(asked: string) {
   })
 })
 
-const rows = (results: ReadonlyArray<Run>): ReadonlyArray<ReadonlyArray<string>> => {
+/** The runs as they are drawn, the first of them without a breaker. */
+export const drawn = (results: ReadonlyArray<Run>): ReadonlyArray<Report.Run> =>
+  results.map(({ policy, timeline }, i) => ({
+    name: policy,
+    // Where there is no breaker there is no state, not even a closed one.
+    timeline: i === 0 ? { ...timeline, closed: timeline.closed.map(() => 0) } : timeline
+  }))
+
+/** The runs side by side: what they are judged by, and each one's figure. */
+export const rows = (results: ReadonlyArray<Run>): ReadonlyArray<ReadonlyArray<string>> => {
   const row = (says: string, figure: (scores: Scores.Scores, run: Run) => string | undefined) => {
     const cells = results.map((run) => figure(run.scores, run))
     return cells.every((cell) => cell === undefined) ? [] : [[says, ...cells.map((cell) => cell ?? "–")]]
@@ -221,5 +229,5 @@ const listed = (): string => {
   return Object.values(Scenarios.all).map(({ about = "", name }) => `${name.padEnd(width)}${about}`).join("\n")
 }
 
-// JSON has no infinity, and its `null` would be taken for what was not asked.
-const finite = (_: string, value: unknown): unknown => value === Infinity ? "never" : value
+/** JSON has no infinity, and its `null` would be taken for what was not asked. */
+export const finite = (_: string, value: unknown): unknown => value === Infinity ? "never" : value

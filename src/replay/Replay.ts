@@ -22,7 +22,7 @@ import * as Incident from "./Incident.ts"
 import { InFlight, Running } from "./InFlight.ts"
 import * as Policy from "./Policy.ts"
 import { limitsOf, type PolicyResult, resultOf } from "./ReplayResult.ts"
-import { Place, Run } from "./Runs.ts"
+import { Place, Run, type Sum } from "./Runs.ts"
 import * as Timeline from "./Timeline.ts"
 
 export type { IncidentResult, PolicyResult } from "./ReplayResult.ts"
@@ -285,6 +285,11 @@ export class Replay {
       policies: runs.map((run, i) => resultOf(run, i, all, incidents, until)),
       limits: limitsOf(calls.refused, finder?.leftOut ?? 0, runs)
     }
+  }
+
+  /** @internal What each policy refused so far: calls that would have failed, and that would have gone well. */
+  refusals(): ReadonlyArray<{ readonly saved: Sum; readonly lost: Sum }> {
+    return this.runs.map(({ lost, saved }) => ({ saved: { ...saved }, lost: { ...lost } }))
   }
 
   // Nothing is known of it, so it leaves no trace: only whether the policy would have refused it too.
