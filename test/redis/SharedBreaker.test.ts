@@ -99,14 +99,24 @@ describe.runIf(withRedis)("SharedBreaker", () => {
       yield* fail(all[0]!, 3)
       yield* Effect.forEach(all, (breaker) => until(breaker, "Open"))
       yield* Effect.sleep("110 millis")
+      // Probes run until all others were refused: one that came home would give its place to the next.
+      const answered = yield* Latch.make()
+      let refused = 0
       let running = 0
       let most = 0
       const call = Effect.gen(function*() {
         most = Math.max(most, ++running)
-        yield* Effect.sleep("20 millis")
+        yield* answered.await
         running--
       })
-      const calls = Array.from({ length: 20 }, (_, i) => Effect.result(all[i % 2]!.execute(call)))
+      const calls = Array.from(
+        { length: 20 },
+        (_, i) =>
+          all[i % 2]!.execute(call).pipe(
+            Effect.tapError(() => ++refused === 18 ? answered.open : Effect.void),
+            Effect.result
+          )
+      )
       const results = yield* Effect.all(calls, { concurrency: "unbounded" })
       assert.strictEqual(most, 2)
       assert.strictEqual(results.filter(({ _tag }) => _tag === "Success").length, 2)
