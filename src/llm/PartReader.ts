@@ -208,7 +208,7 @@ export const anthropic: Reader<object> = {
  * **Details**
  *
  * `ai` tells of a stream that was cut off as a finish `other` for which the provider gave no reason: that is read as no
- * finish at all.
+ * finish at all, and so is the finish `interrupted` of its newer majors.
  *
  * @category readers
  * @since 0.1.0
@@ -224,7 +224,10 @@ export const aiSdk: Reader<object> = {
         return content(text ?? delta, true)
       case "file":
       case "source":
+      case "custom":
         return uncounted
+      case "reasoning-file":
+        return { ...uncounted, reasoning: true }
       case "tool-call":
         return providerExecuted === true ? uncounted : { content: 0, toolCall: String(toolCallId ?? id) }
       case "tool-result":
@@ -326,7 +329,9 @@ const aiSdkFinish = ({ finishReason, rawFinishReason, totalUsage, usage }: Loose
   const original = rawFinishReason ?? raw
   const { inputTokens, outputTokenDetails, outputTokens, reasoningTokens } = record(totalUsage ?? usage)
   return {
-    finish: reason === "other" && (original === undefined || original === "error")
+    finish: reason === "interrupted"
+      ? undefined
+      : reason === "other" && (original === undefined || original === "error")
       ? original
       : typeof reason === "string"
       ? finishOf(aiSdkReasons, reason)
