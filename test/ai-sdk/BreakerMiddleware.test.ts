@@ -25,7 +25,7 @@ import {
 } from "effect-breaker/ai-sdk"
 import { LlmBreaker } from "effect-breaker/llm"
 import { TestClock } from "effect/testing"
-import { answering, failing, finish, gpt, opus, type Part, said, spoken, streaming } from "./mocks.ts"
+import { answering, failing, finish, gpt, opus, type Part, said, spoken, streaming, usage } from "./mocks.ts"
 
 const overloaded = new APICallError({
   message: "Overloaded",
@@ -173,6 +173,7 @@ describe("what passes unchanged", () => {
   })
 
   it("is a streamed answer, part for part, and what came with it", async () => {
+    const end = { type: "finish" as const, finishReason: calls, usage, providerMetadata: { openai: { logprobs: [1] } } }
     const parts: Array<Part> = [
       { type: "stream-start" as const, warnings: [{ type: "other" as const, message: "careful" }] },
       { type: "response-metadata" as const, id: "1", modelId: "gpt-5-2026" },
@@ -182,7 +183,7 @@ describe("what passes unchanged", () => {
       { type: "tool-input-delta" as const, id: "a", delta: `"Ulm"}` },
       { type: "tool-input-end" as const, id: "a" },
       call,
-      { ...finish, finishReason: calls, providerMetadata: { openai: { logprobs: [1] } } }
+      end
     ]
     const stream = convertArrayToReadableStream<Part>(parts)
     const beside = { request: { body: "{}" }, response: { headers: { "x-request-id": "7" } } }
@@ -192,7 +193,7 @@ describe("what passes unchanged", () => {
     const got = await convertReadableStreamToArray(result.stream)
     assert.deepStrictEqual<unknown>(got.slice(0, -1), parts.slice(0, -1))
     assert.deepStrictEqual<unknown>(got.at(-1), {
-      ...parts.at(-1),
+      ...end,
       providerMetadata: {
         openai: { logprobs: [1] },
         "effect-breaker": { from: "primary", provider: "openai.responses", model: "gpt-5", passed: [] }

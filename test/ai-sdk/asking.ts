@@ -82,7 +82,7 @@ export const plain = (model: Model, { headers = {}, ...asked }: Asked = {}): Eff
     )
   )
 
-/** Everything that a reader of `fullStream` gets. `onText` is told of each piece. */
+/** Everything that a reader of `fullStream` gets. `onText` is told the text so far. */
 export const streamed = (
   model: Model,
   { headers = {}, ...asked }: Asked = {},

@@ -3,7 +3,7 @@
  */
 import { convertArrayToReadableStream, MockLanguageModelV3 } from "ai/test"
 
-const usage = {
+export const usage = {
   inputTokens: { total: 3, noCache: 3, cacheRead: 0, cacheWrite: 0 },
   outputTokens: { total: 2, text: 2, reasoning: 0 }
 }
