@@ -224,7 +224,6 @@ export const aiSdk: Reader<object> = {
         return content(text ?? delta, true)
       case "file":
       case "source":
-      case "custom":
         return uncounted
       case "reasoning-file":
         return { ...uncounted, reasoning: true }

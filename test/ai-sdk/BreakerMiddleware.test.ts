@@ -11,7 +11,7 @@ import {
   tool,
   wrapLanguageModel
 } from "ai"
-import { convertArrayToReadableStream, convertReadableStreamToArray, MockLanguageModelV3 } from "ai/test"
+import { convertArrayToReadableStream, convertReadableStreamToArray } from "ai/test"
 import { Effect } from "effect"
 import { TripPolicy } from "effect-breaker"
 import {
@@ -25,21 +25,16 @@ import {
 } from "effect-breaker/ai-sdk"
 import { LlmBreaker } from "effect-breaker/llm"
 import { TestClock } from "effect/testing"
-import { answering, failing, finish, gpt, opus, type Part, said, spoken, streaming, usage } from "./mocks.ts"
+import { answering, failing, finish, gpt, MockModel, opus, type Part, said, spoken, streaming, usage } from "./mocks.ts"
 
-const overloaded = new APICallError({
-  message: "Overloaded",
-  url: "http://127.0.0.1",
-  requestBodyValues: {},
-  statusCode: 529,
-  isRetryable: true
-})
+const request = { url: "http://127.0.0.1", requestBodyValues: {} }
+const overloaded = new APICallError({ ...request, message: "Overloaded", statusCode: 529, isRetryable: true })
 
 const first = { model: { tripPolicy: TripPolicy.consecutive(1) } }
 const prompt = [{ role: "user" as const, content: [{ type: "text" as const, text: "Hello" }] }]
 const question = { prompt: "Hello", maxRetries: 0 }
 
-const wrapped = (model: MockLanguageModelV3, options?: Options) => {
+const wrapped = (model: MockModel, options?: Options) => {
   const middleware = breakerMiddleware({ llm: first, ...options })
   return { middleware, model: wrapLanguageModel({ model, middleware }) }
 }
@@ -125,7 +120,7 @@ describe("a refusal", () => {
 
   it("ends a row of retries that was going on, and is found in the error", async () => {
     const headers = { "retry-after-ms": "1" }
-    const busy = new APICallError({ ...overloaded, message: "Overloaded", responseHeaders: headers, statusCode: 529 })
+    const busy = new APICallError({ ...request, message: "Overloaded", responseHeaders: headers, statusCode: 529 })
     const down = failing(busy, opus)
     const { model } = wrapped(down)
     const error = await rejection(generateText({ model, prompt: "Hello", maxRetries: 5 }))
@@ -161,7 +156,7 @@ describe("what passes unchanged", () => {
       request: { body: "{}" }
     })
     const { middleware } = wrapped(answering("", gpt))
-    const model = new MockLanguageModelV3({ ...gpt, doGenerate: answer })
+    const model = new MockModel({ ...gpt, doGenerate: answer })
     const result = await wrapLanguageModel({ model, middleware }).doGenerate({ prompt })
     const { providerMetadata, ...rest } = result
     const { providerMetadata: given, ...theirs } = answer
@@ -187,7 +182,7 @@ describe("what passes unchanged", () => {
     ]
     const stream = convertArrayToReadableStream<Part>(parts)
     const beside = { request: { body: "{}" }, response: { headers: { "x-request-id": "7" } } }
-    const model = new MockLanguageModelV3({ ...gpt, doStream: async () => ({ stream, ...beside }) })
+    const model = new MockModel({ ...gpt, doStream: async () => ({ stream, ...beside }) })
     const result = await wrapLanguageModel({ model, middleware: breakerMiddleware() }).doStream({ prompt })
     assert.deepStrictEqual([result.request, result.response], [{ body: "{}" }, { headers: { "x-request-id": "7" } }])
     const got = await convertReadableStreamToArray(result.stream)
@@ -212,7 +207,7 @@ describe("what passes unchanged", () => {
 
   it("are tools, over several steps, plain and streamed", async () => {
     const steps = [said("", { content: [call], finishReason: calls }), said("It is sunny in Ulm.")]
-    const model = new MockLanguageModelV3({ ...gpt, doGenerate: steps })
+    const model = new MockModel({ ...gpt, doGenerate: steps })
     const { middleware } = wrapped(model)
     const options = { prompt: "Hello", tools: { look }, stopWhen: stepCountIs(3) }
     const result = await generateText({ ...options, model: wrapLanguageModel({ model, middleware }) })
@@ -220,7 +215,7 @@ describe("what passes unchanged", () => {
     assert.deepStrictEqual(result.steps[0]?.toolResults.map(({ output }) => output), ["sunny in Ulm"])
 
     const parts: Array<Array<Part>> = [[call, { ...finish, finishReason: calls } as Part], spoken("Sunny")]
-    const talking = new MockLanguageModelV3(gpt)
+    const talking = new MockModel(gpt)
     talking.doStream = async () => streaming(...parts.shift()!).doStream({ prompt })
     const streamed = streamText({ ...options, model: wrapLanguageModel({ model: talking, middleware }) })
     assert.strictEqual(await streamed.text, "Sunny")
@@ -241,7 +236,7 @@ describe("what passes unchanged", () => {
   it("is a provider's error, and a mistake of the caller's opens nothing", async () => {
     const { middleware, model } = wrapped(failing(overloaded, gpt))
     assert.strictEqual(await rejection(generateText({ ...question, model })), overloaded)
-    const mistake = new APICallError({ ...overloaded, message: "Bad", statusCode: 400, isRetryable: false })
+    const mistake = new APICallError({ ...request, message: "Bad", statusCode: 400, isRetryable: false })
     const careless = wrapLanguageModel({ model: failing(mistake, opus), middleware })
     for (let i = 0; i < 3; i++) {
       assert.strictEqual(await rejection(generateText({ ...question, model: careless })), mistake)
@@ -301,7 +296,7 @@ describe("a stream that breaks off", () => {
 
   it("by an error of the client passes it on unchanged", async () => {
     const terminated = new TypeError("terminated")
-    const model = new MockLanguageModelV3({
+    const model = new MockModel({
       doStream: async () => ({
         stream: new ReadableStream({
           start: (controller) => {
@@ -353,7 +348,7 @@ describe("watching", () => {
 
 describe("an option that is wrong", () => {
   const says = (options: object, message: RegExp) =>
-    assert.throws(() => breakerMiddleware(options as Options), RangeError, message)
+    assert.throws(() => breakerMiddleware(options), RangeError, message)
 
   it("throws at once, and is named", () => {
     says({ total: -1 }, /breakerMiddleware: total must be a finite duration above zero, got -1/)

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { APICallError, generateText, streamText, wrapLanguageModel } from "ai"
-import { convertReadableStreamToArray, MockLanguageModelV3 } from "ai/test"
+import { convertReadableStreamToArray } from "ai/test"
 import { Effect } from "effect"
 import { TripPolicy } from "effect-breaker"
 import {
@@ -15,7 +15,7 @@ import {
 import { FakeProvider, Fault } from "effect-breaker/testing"
 import { TestClock } from "effect/testing"
 import { guarded, models, names, plain, recorded, streamed, whole } from "./asking.ts"
-import { answering, failing, gpt, opus, spoken, streaming } from "./mocks.ts"
+import { answering, failing, gpt, MockModel, opus, spoken, streaming } from "./mocks.ts"
 
 const failure = (statusCode: number) =>
   new APICallError({ message: `It is ${statusCode}`, url: "", requestBodyValues: {}, statusCode })
@@ -24,7 +24,7 @@ const llm = { model: { tripPolicy: TripPolicy.consecutive(1) } }
 const question = { prompt: "Hello", maxRetries: 0 }
 const prompt = [{ role: "user" as const, content: [{ type: "text" as const, text: "Hello" }] }]
 
-const behind = (model: MockLanguageModelV3, fallback: Fallback, options?: Options) =>
+const behind = (model: MockModel, fallback: Fallback, options?: Options) =>
   wrapLanguageModel({ model, middleware: breakerMiddleware({ llm, fallback, ...options }) })
 
 /** What a caller gets who asks both ways: the text, and where it came from. */
@@ -128,14 +128,14 @@ describe("a list of models", () => {
   })
 
   it("makes the AI SDK download what one of its models does not load itself", async () => {
-    const loads = (supportedUrls: Record<string, Array<RegExp>>) => new MockLanguageModelV3({ supportedUrls })
+    const loads = (supportedUrls: Record<string, Array<RegExp>>) => new MockModel({ supportedUrls })
     const one = loads({ "image/*": [/^https:/, /^gs:/], "application/pdf": [/^https:/] })
     const two = loads({ "image/*": [/^https:/] })
     assert.deepStrictEqual(await behind(one, [{ model: two }, { text: "Later" }]).supportedUrls, {
       "image/*": [/^https:/]
     })
     assert.deepStrictEqual(await behind(one, []).supportedUrls, await one.supportedUrls)
-    const slow = new MockLanguageModelV3({ supportedUrls: Promise.resolve({ "image/*": [/^gs:/] }) as never })
+    const slow = new MockModel({ supportedUrls: Promise.resolve({ "image/*": [/^gs:/] }) as never })
     assert.deepStrictEqual(await behind(one, [slow]).supportedUrls, { "image/*": [/^gs:/] })
   })
 
@@ -145,7 +145,7 @@ describe("a list of models", () => {
       generateText({ ...question, model: behind(failing(failure(529), opus), [strange as never]) })
     )
     assert.instanceOf(error, TypeError)
-    assert.match((error as Error).message, /fallback gpt-5 speaks v9, and the model in front of it v3/)
+    assert.match((error as Error).message, /fallback gpt-5 speaks v9, and the model in front of it v[34]/)
   })
 })
 

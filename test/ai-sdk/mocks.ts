@@ -1,15 +1,24 @@
 /**
  * The AI SDK's own test models, and the answers they give.
  */
-import { convertArrayToReadableStream, MockLanguageModelV3 } from "ai/test"
+import * as sdk from "ai/test"
+
+const { convertArrayToReadableStream } = sdk
+
+export type MockModel = sdk.MockLanguageModelV3
+
+/** The mock of the AI SDK's major that is there: the newer ones name theirs anew, and it does the same. */
+export const MockModel: typeof sdk.MockLanguageModelV3 =
+  (sdk as unknown as { readonly MockLanguageModelV4?: typeof sdk.MockLanguageModelV3 }).MockLanguageModelV4 ??
+    sdk.MockLanguageModelV3
 
 export const usage = {
   inputTokens: { total: 3, noCache: 3, cacheRead: 0, cacheWrite: 0 },
   outputTokens: { total: 2, text: 2, reasoning: 0 }
 }
 
-type Whole = Awaited<ReturnType<MockLanguageModelV3["doGenerate"]>>
-export type Part = Awaited<ReturnType<MockLanguageModelV3["doStream"]>>["stream"] extends ReadableStream<infer P> ? P
+type Whole = Awaited<ReturnType<MockModel["doGenerate"]>>
+export type Part = Awaited<ReturnType<MockModel["doStream"]>>["stream"] extends ReadableStream<infer P> ? P
   : never
 
 export const stop = { unified: "stop", raw: "stop" } as const
@@ -33,7 +42,7 @@ export const spoken = (...pieces: ReadonlyArray<string>): Array<Part> => [
 ]
 
 export const answering = (text: string, ids: { readonly provider?: string; readonly modelId?: string } = {}) =>
-  new MockLanguageModelV3({
+  new MockModel({
     ...ids,
     doGenerate: async () => said(text),
     doStream: async () => ({ stream: convertArrayToReadableStream(spoken(...text.split(/(?= )/))) })
@@ -41,10 +50,10 @@ export const answering = (text: string, ids: { readonly provider?: string; reado
 
 /** A model that fails in both ways with this error. */
 export const failing = (error: unknown, ids: { readonly provider?: string; readonly modelId?: string } = {}) =>
-  new MockLanguageModelV3({ ...ids, doGenerate: () => Promise.reject(error), doStream: () => Promise.reject(error) })
+  new MockModel({ ...ids, doGenerate: () => Promise.reject(error), doStream: () => Promise.reject(error) })
 
 export const streaming = (...parts: ReadonlyArray<Part>) =>
-  new MockLanguageModelV3({ doStream: async () => ({ stream: convertArrayToReadableStream([...parts]) }) })
+  new MockModel({ doStream: async () => ({ stream: convertArrayToReadableStream([...parts]) }) })
 
 export const opus = { provider: "anthropic.messages", modelId: "opus" }
 export const gpt = { provider: "openai.responses", modelId: "gpt-5" }
