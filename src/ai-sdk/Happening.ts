@@ -64,10 +64,9 @@ export const snapshots = (
   { snapshots }: LlmBreaker.LlmBreaker,
   services: Context.Context<never>
 ): ReadonlyArray<Snapshot> =>
-  Effect.runSyncWith(services)(snapshots).map((snapshot) => ({
-    ...snapshot,
-    retryAfter: Duration.toMillis(snapshot.retryAfter)
-  }))
+  Effect.runSyncWith(services)(snapshots).map(({ retryAfter, ...rest }) =>
+    Object.assign(rest, { retryAfter: Duration.toMillis(retryAfter) })
+  )
 
 // ---------------------------------------------------------------------------------------------------------------------
 

@@ -104,7 +104,7 @@ export const endOf = (error: unknown): ReadonlyArray<object> => [
 export const commonUrls = (models: ReadonlyArray<LanguageModel>): Urls | Promise<Urls> => {
   const urls = models.map(({ supportedUrls }) => supportedUrls)
   if (urls.every((one) => !isPromise(one))) return common(urls as ReadonlyArray<Urls>)
-  const found = Promise.all(urls).then(common)
+  const found = Promise.all(urls.map(async (one) => one)).then(common)
   // Asked for when the model is wrapped, long before somebody awaits it.
   found.catch(() => {})
   return found

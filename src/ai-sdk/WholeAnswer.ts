@@ -7,7 +7,6 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { CircuitRejected } from "../CircuitRejected.ts"
 import * as LlmOutcome from "../llm/LlmOutcome.ts"
 import type { Part } from "../llm/Part.ts"
 import * as PartReader from "../llm/PartReader.ts"
@@ -61,7 +60,7 @@ export const ask = (
         )
       })
     )
-  }) as Effect.Effect<Sdk.Whole, CircuitRejected>
+  })
 
 // ---------------------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { StreamBroken } from "effect-breaker/ai-sdk"
 import { FakeProvider, Fault } from "effect-breaker/testing"
-import { endsAfter } from "../llm/contract/driving.ts"
+import { endsAfter, Heard } from "../llm/contract/driving.ts"
 import { cell, rows } from "../llm/contract/table.ts"
 import { arrived, guarded, names, plain, quiet, recorded, type Seen, started, streamed, whole } from "./asking.ts"
 
@@ -81,11 +81,11 @@ for (const { fault, hangsAfter, plain: asWhole, says, stream } of rows) {
             const model = yield* guarded(name, provider.url, { llm, ...patience })
             const limit = hangsAfter === 0 ? "firstContent" : "idle"
 
-            let text = ""
-            const reading = streamed(model, { headers: Fault.header(fault) }, (said) => text = said)
+            const heard = new Heard()
+            const reading = streamed(model, { headers: Fault.header(fault) }, (said) => heard.add(said))
             const fiber = yield* started(reading)
             yield* arrived(provider)
-            while (text.split(" ").filter(Boolean).length < hangsAfter) yield* Effect.promise(() => turn())
+            yield* heard.words(hangsAfter)
             const { error, ...seen } = yield* endsAfter(fiber, patience[limit])
             const [entry] = yield* provider.awaitJournal(([entry]) => entry!.end !== "running")
 
@@ -103,9 +103,6 @@ for (const { fault, hangsAfter, plain: asWhole, says, stream } of rows) {
     }
   })
 }
-
-/** One turn of the event loop: sockets get on, and no time passes. */
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 describe("behind the middleware, no fault", () => {
   for (const name of names) {

@@ -55,7 +55,14 @@ describe("the circuits of a model", () => {
       })
     }
     assert.sameMembers(middleware.snapshots().map(({ name }) => name), [
-      ...["openai", "google.generative-ai", "anthropic", "chat"].flatMap((name) => [name, `${name}/m`])
+      "openai",
+      "openai/m",
+      "google.generative-ai",
+      "google.generative-ai/m",
+      "anthropic",
+      "anthropic/m",
+      "chat",
+      "chat/m"
     ])
     assert.strictEqual(middleware.snapshots().find(({ name }) => name === "openai/m")?.successes, 2)
   })
@@ -340,25 +347,26 @@ describe("watching", () => {
     await rejection(generateText({ ...question, model }))
     await new Promise((resolve) => setImmediate(resolve))
     assert.deepStrictEqual(told, ["Transitioned", "Rejected"])
-    const [snapshot] = middleware.snapshots().filter(({ state }) => state === "Open")
+    const snapshot = middleware.snapshots().find(({ state }) => state === "Open")
     assert.deepInclude(JSON.parse(JSON.stringify(snapshot)), { name: "openai/gpt-5", rejected: 2, inFlight: 0 })
     assert.isAbove(snapshot!.retryAfter, 0)
   })
 })
 
 describe("an option that is wrong", () => {
-  const says = (options: object, message: RegExp) =>
-    assert.throws(() => breakerMiddleware(options), RangeError, message)
+  const wrong: ReadonlyArray<readonly [options: object, message: RegExp]> = [
+    [{ total: -1 }, /breakerMiddleware: total must be a finite duration above zero, got -1/],
+    [{ firstContent: "soon" }, /firstContent/],
+    [{ onPartial: "drop" }, /onPartial/],
+    [{ slow: { perOutputToken: 0 } }, /perOutputToken/],
+    [{ errors: { rules: "none" } }, /rules must be a list of functions/],
+    [{ fallback: [{}] }, /fallback must be a function, or a list of models/],
+    [{ fallback: "gpt-5" }, /fallback/],
+    [{ llm: { model: { tripPolicy: 5 } } }, /tripPolicy/]
+  ]
 
   it("throws at once, and is named", () => {
-    says({ total: -1 }, /breakerMiddleware: total must be a finite duration above zero, got -1/)
-    says({ firstContent: "soon" }, /firstContent/)
-    says({ onPartial: "drop" }, /onPartial/)
-    says({ slow: { perOutputToken: 0 } }, /perOutputToken/)
-    says({ errors: { rules: "none" } }, /rules must be a list of functions/)
-    says({ fallback: [{}] }, /fallback must be a function, or a list of models/)
-    says({ fallback: "gpt-5" }, /fallback/)
-    says({ llm: { model: { tripPolicy: 5 } } }, /tripPolicy/)
+    for (const [options, message] of wrong) assert.throws(() => breakerMiddleware(options), RangeError, message)
   })
 
   it("rejects the call where it is named only then", async () => {

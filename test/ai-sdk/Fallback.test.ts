@@ -121,9 +121,16 @@ describe("a list of models", () => {
     })
     await generateText({ ...question, model: wrapLanguageModel({ model: failing(failure(529), opus), middleware }) })
     assert.sameMembers(middleware.snapshots().map(({ name }) => name), [
-      ...["proxy#ours", "proxy/opus#ours", "proxy/opus", "proxy"],
-      ...["openai", "openai/gpt-5"],
-      ...["openai#other", "openai@eu/gpt-5#other", "openai@eu/gpt-5", "openai@eu"]
+      "proxy#ours",
+      "proxy/opus#ours",
+      "proxy/opus",
+      "proxy",
+      "openai",
+      "openai/gpt-5",
+      "openai#other",
+      "openai@eu/gpt-5#other",
+      "openai@eu/gpt-5",
+      "openai@eu"
     ])
   })
 
@@ -145,7 +152,7 @@ describe("a list of models", () => {
       generateText({ ...question, model: behind(failing(failure(529), opus), [strange as never]) })
     )
     assert.instanceOf(error, TypeError)
-    assert.match((error as Error).message, /fallback gpt-5 speaks v9, and the model in front of it v[34]/)
+    assert.match(error.message, /fallback gpt-5 speaks v9, and the model in front of it v[34]/)
   })
 })
 

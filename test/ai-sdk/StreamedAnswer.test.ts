@@ -4,6 +4,7 @@ import { convertReadableStreamToArray, simulateReadableStream } from "ai/test"
 import { Effect, Fiber } from "effect"
 import { breakerMiddleware } from "effect-breaker/ai-sdk"
 import { FakeProvider, Fault } from "effect-breaker/testing"
+import { Heard } from "../llm/contract/driving.ts"
 import { arrived, guarded, names, plain, quiet, recorded, started, streamed } from "./asking.ts"
 import { MockModel, type Part, spoken } from "./mocks.ts"
 
@@ -151,12 +152,12 @@ describe("an abort by the caller", () => {
           const { llm, votes } = yield* recorded
           const model = yield* guarded(name, provider.url, { llm })
           const caller = new AbortController()
-          let text = ""
+          const heard = new Heard()
           const asked = { abortSignal: caller.signal }
-          const ask = moment === "plain" ? plain(model, asked) : streamed(model, asked, (said) => text = said)
+          const ask = moment === "plain" ? plain(model, asked) : streamed(model, asked, (said) => heard.add(said))
           const fiber = yield* started(ask)
           yield* arrived(provider)
-          while (moment === "within" && text !== "This answer") yield* Effect.promise(turn)
+          yield* heard.words(moment === "within" ? 2 : 0)
           caller.abort()
           const seen = yield* Fiber.join(fiber)
           const [entry] = yield* provider.awaitJournal(([entry]) => entry!.end !== "running")

@@ -5,7 +5,7 @@ import { createAnthropic } from "@ai-sdk/anthropic"
 import { createOpenAI } from "@ai-sdk/openai"
 import { assert } from "@effect/vitest"
 import { generateText, streamText, wrapLanguageModel } from "ai"
-import { Clock, Effect, Exit, Fiber } from "effect"
+import { Clock, Effect, type Exit, type Fiber } from "effect"
 import { breakerMiddlewareEffect, type Options } from "effect-breaker/ai-sdk"
 import { LlmBreaker, LlmOutcome } from "effect-breaker/llm"
 import type { FakeProvider } from "effect-breaker/testing"
@@ -82,7 +82,7 @@ export const plain = (model: Model, { headers = {}, ...asked }: Asked = {}): Eff
     )
   )
 
-/** Everything that a reader of `fullStream` gets. `onText` is told the text so far. */
+/** Everything that a reader of `fullStream` gets. `onText` is told of each piece. */
 export const streamed = (
   model: Model,
   { headers = {}, ...asked }: Asked = {},
@@ -97,7 +97,7 @@ export const streamed = (
       for await (const part of streamText({ model, ...given, ...asked }).fullStream) {
         if (part.type === "text-delta") {
           text += part.text
-          onText(text)
+          onText(part.text)
         }
         if (part.type === "error") error ??= part.error
         if (part.type === "abort") finish = "abort"
