@@ -16,6 +16,8 @@ describe("the route handler of the example", () => {
     Effect.gen(function*() {
       const lines: Array<string> = []
       yield* outage((line) => lines.push(line))
+      // Events are told a moment after they happened.
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
       const told = lines.filter((line) => !line.startsWith("  "))
       assert.deepStrictEqual(told.slice(0, 8), [
         `200 ${whole}`,
