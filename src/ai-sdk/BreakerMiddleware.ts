@@ -48,7 +48,7 @@ export interface Options extends Guarding.Options {
  * **Details**
  *
  * - `snapshots` reads all circuits, and moves nothing.
- * - `onEvent` tells what happens, until what it gives is called.
+ * - `onEvent` tells what happens, a moment after it happened, until what it gives is called.
  * - `llm` is the breaker itself: for programs that are in Effect elsewhere, and for operators.
  *
  * @category models
