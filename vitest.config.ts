@@ -1,3 +1,4 @@
+import { createRequire } from "node:module"
 import { defineConfig } from "vitest/config"
 
 const source = (path: string) => new URL(path, import.meta.url).pathname
@@ -11,9 +12,19 @@ const apart = [
 
 const sweeps = ["test/**/*.interruption.test.ts", "test/*.laws.test.ts", "test/FairShare.test.ts"]
 
+// Another major of the AI SDK, of a project elsewhere: `npm run test:ai-sdk`.
+const aiSdk = process.env.AI_SDK
+const otherAiSdk = aiSdk === undefined
+  ? []
+  : ["ai/test", "ai", "@ai-sdk/openai", "@ai-sdk/anthropic"].map((name) => ({
+    find: new RegExp(`^${name}$`),
+    replacement: createRequire(`${aiSdk}/package.json`).resolve(name)
+  }))
+
 export default defineConfig({
   resolve: {
     alias: [
+      ...otherAiSdk,
       { find: /^effect-breaker$/, replacement: source("./src/index.ts") },
       { find: /^effect-breaker\/(.*)$/, replacement: `${source("./src")}/$1/index.ts` }
     ]

@@ -84,20 +84,27 @@ fs.writeFileSync(
 )
 check(`${unlisted.length} unlisted paths are not importable`, problemOf("node", ["unlisted.js"], project))
 
-const bundle = await esbuild.build({
-  entryPoints: [path.join(installed, manifest.exports["."].default)],
-  bundle: true,
-  minify: true,
-  format: "esm",
-  platform: "node",
-  packages: "external",
-  metafile: true,
-  write: false
-})
-const foreign = Object.values(bundle.metafile.inputs).flatMap(({ imports }) => imports)
-  .filter((each) => each.external && !/^effect(\/|$)/.test(each.path))
-  .map((each) => each.path)
+const bundled = (subpath) =>
+  esbuild.build({
+    entryPoints: [path.join(installed, manifest.exports[subpath].default)],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "node",
+    packages: "external",
+    metafile: true,
+    write: false
+  })
+const foreignTo = ({ metafile }) =>
+  Object.values(metafile.inputs).flatMap(({ imports }) => imports)
+    .filter((each) => each.external && !/^effect(\/|$)/.test(each.path))
+    .map((each) => each.path)
+const bundle = await bundled(".")
+const foreign = foreignTo(bundle)
 check("the root imports nothing but effect", foreign.length === 0 ? undefined : foreign.join("\n"))
+// It is for whichever major of the AI SDK its user has.
+const toAiSdk = foreignTo(await bundled("./ai-sdk"))
+check("ai-sdk imports nothing but effect", toAiSdk.length === 0 ? undefined : toAiSdk.join("\n"))
 
 const modules = Object.entries(Object.values(bundle.metafile.outputs)[0].inputs)
   .map(([input, { bytesInOutput }]) => `${String(bytesInOutput).padStart(8)} ${path.basename(input)}`)

@@ -3,6 +3,7 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Logger, Metric, Stream } from "effect"
 import { Breaker, BreakerMap, TripPolicy } from "effect-breaker"
+import { breakerMiddleware, provenanceOf } from "effect-breaker/ai-sdk"
 import { Chaos } from "effect-breaker/chaos"
 import { CircuitControl, CircuitReader, Registry } from "effect-breaker/control"
 import { Dashboard } from "effect-breaker/dashboard"
@@ -260,6 +261,41 @@ const simulated = Effect.sync(() => {
   assert.equal(hash, "c140167bbdf546bf2fc73c86f5b7aee7f5fe8ea1afd845aa043a286e727a936b")
 })
 
+// Through a model of the AI SDK, as `wrapLanguageModel` drives a middleware: an error inside a stream, and who answered.
+const wrapped = Effect.promise(async () => {
+  const modelOf = (modelId, ...parts) => ({
+    specificationVersion: "v3",
+    provider: "fake.chat",
+    modelId,
+    supportedUrls: {},
+    doGenerate: () => Promise.reject(new Error("529 Overloaded")),
+    doStream: async () => ({
+      stream: new ReadableStream({
+        start: (controller) => {
+          for (const part of parts) controller.enqueue(part)
+          controller.close()
+        }
+      })
+    })
+  })
+  const finish = { type: "finish", finishReason: { unified: "stop", raw: "stop" }, usage: {} }
+  const model = modelOf("large", { type: "error", error: "529 Overloaded" })
+  const small = modelOf("small", { type: "text-delta", id: "1", delta: "Hello" }, finish)
+  const middleware = breakerMiddleware({
+    llm: { model: { tripPolicy: TripPolicy.consecutive(1) } },
+    fallback: [small]
+  })
+  const { stream } = await middleware.wrapStream({ model, params: {} })
+  const parts = []
+  for await (const part of stream) parts.push(part)
+  assert.equal(parts[0].delta, "Hello")
+  const served = provenanceOf(parts[1])
+  assert.deepEqual([served.from, served.model, served.passed[0].kind], ["fallback", "small", "overloaded"])
+  const error = await middleware.wrapGenerate({ model, params: {} }).catch((error) => error)
+  assert.equal(error.message, "529 Overloaded")
+  assert.equal(middleware.snapshots().find(({ name }) => name === "fake/large").state, "Open")
+})
+
 // Each with circuits and series of its own.
 const alone = (self) =>
   Effect.runPromise(
@@ -281,7 +317,8 @@ for (
     replayed,
     simulated,
     promised,
-    migrated
+    migrated,
+    wrapped
   ]
 ) {
   await alone(each)

@@ -208,7 +208,7 @@ export const anthropic: Reader<object> = {
  * **Details**
  *
  * `ai` tells of a stream that was cut off as a finish `other` for which the provider gave no reason: that is read as no
- * finish at all.
+ * finish at all, and so is the finish `interrupted` of its newer majors.
  *
  * @category readers
  * @since 0.1.0
@@ -225,6 +225,8 @@ export const aiSdk: Reader<object> = {
       case "file":
       case "source":
         return uncounted
+      case "reasoning-file":
+        return { ...uncounted, reasoning: true }
       case "tool-call":
         return providerExecuted === true ? uncounted : { content: 0, toolCall: String(toolCallId ?? id) }
       case "tool-result":
@@ -326,7 +328,9 @@ const aiSdkFinish = ({ finishReason, rawFinishReason, totalUsage, usage }: Loose
   const original = rawFinishReason ?? raw
   const { inputTokens, outputTokenDetails, outputTokens, reasoningTokens } = record(totalUsage ?? usage)
   return {
-    finish: reason === "other" && (original === undefined || original === "error")
+    finish: reason === "interrupted"
+      ? undefined
+      : reason === "other" && (original === undefined || original === "error")
       ? original
       : typeof reason === "string"
       ? finishOf(aiSdkReasons, reason)

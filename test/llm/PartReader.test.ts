@@ -380,7 +380,10 @@ describe("PartReader", () => {
       assert.deepStrictEqual(part({ type: "text-delta", id: "1", delta: "Hello" }), content(5))
       assert.deepStrictEqual(part({ type: "reasoning-delta", id: "1", text: "Hm" }), content(2, true))
       assert.deepStrictEqual(part({ type: "tool-input-delta", id: "1", delta: "{}" }), content(2))
-      for (const type of ["start", "start-step", "text-start", "text-end", "finish-step", "raw", "stream-start"]) {
+      assert.deepStrictEqual(part({ type: "reasoning-file", mediaType: "image/png" }), content(0, true))
+      const silent = ["start", "start-step", "text-start", "text-end", "finish-step", "raw", "stream-start"]
+      // The newest major's pings, and what a provider has to say of itself, such as Anthropic at the start of a message.
+      for (const type of [...silent, "ping", "custom"]) {
         assert.deepStrictEqual(part({ type }), {}, type)
       }
     })
@@ -415,6 +418,7 @@ describe("PartReader", () => {
       })
       assert.isUndefined(finish("other"))
       assert.isUndefined(finish({ unified: "other", raw: undefined }))
+      assert.isUndefined(finish({ unified: "interrupted", raw: undefined }))
       assert.strictEqual(finish("other", "eos_token"), "other")
       assert.strictEqual(finish("other", "error"), "error")
       assert.strictEqual(finish({ unified: "other", raw: "error" }), "error")
