@@ -59,10 +59,12 @@ const visit = async (url: string, leavesAfter = Infinity) => {
   const left = new AbortController()
   const response = await fetch(url, { method: "POST", body: "How are you?", signal: left.signal })
   if (response.status !== 200) return `${response.status}, come back in ${response.headers.get("retry-after")} s`
-  let [said, words] = ["", 0]
+  let [said, words, rest] = ["", 0, ""]
   for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
-    for (const [, name, data = `""`] of part.matchAll(/event: (\w+)\ndata: (.*)\n\n/g)) {
-      said += name === "word" ? JSON.parse(data) : name === "broken" ? ` … broken: ${JSON.parse(data)}` : ""
+    const events = (rest + part).split("\n\n")
+    rest = events.pop() ?? ""
+    for (const [name, data] of events.map((text) => text.split(/^\w+: |\n\w+: /).slice(1))) {
+      said += name === "word" ? JSON.parse(data!) : name === "broken" ? ` … broken: ${JSON.parse(data!)}` : ""
       if (name === "word" && ++words === leavesAfter) {
         left.abort()
         return `${said} … (leaves)`
