@@ -10,7 +10,7 @@
 import * as Circuit from "../Circuit.ts"
 import type { Evidence } from "../Evidence.ts"
 import * as Move from "../Move.ts"
-import type * as Outcome from "../Outcome.ts"
+import * as Outcome from "../Outcome.ts"
 import { type Mutable, OBSERVED, Permit } from "../State.ts"
 import { FleetEvidence, type Place } from "./FleetEvidence.ts"
 import { type Fleet, Lease, type Member } from "./Stored.ts"
@@ -244,7 +244,8 @@ const tell = (
       return gathered && permit
     },
     startedAt: (n) => Math.min(well.startedAt[n]! + shift, now),
-    settledAt: (n) => momentOf(self, well.settledAt[n]! + shift, now)
+    settledAt: (n) => Math.min(well.settledAt[n]! + shift, now),
+    settle: (permit, at) => settle(self, permit, Outcome.success, at)
   })
   for (const call of running) {
     if (call.place !== undefined) evidence(call, call.startedAt)?.putBack(permitOf(call), call.place)
@@ -258,7 +259,7 @@ const tell = (
     const permit = permits.get(call)
     if (permit !== undefined) {
       if (call.outcome !== undefined) {
-        Circuit.settle(self, permit, call.outcome, momentOf(self, call.settledAt + shift, now))
+        settle(self, permit, call.outcome, Math.min(call.settledAt + shift, now))
       }
     } else if (call.place === undefined) evidence(call, call.startedAt)?.admit(permitOf(call))
   }
@@ -268,9 +269,13 @@ const tell = (
 
 const noneDid: Well = { generation: -1, startedAt: [], settledAt: [] }
 
-// Two clocks agree to within some milliseconds: a call that counts in a period came home in it, and not after now.
-const momentOf = ({ cell: { current } }: Mutable, at: number, now: number): number =>
-  Math.max(Math.min(at, now), current.since)
+// To the machine a call that counts in a period came home in it. What came first the evidence takes from the calls: where a
+// history begins after some of them, they would all have come home in one moment.
+const settle = (self: Mutable, permit: Permit, outcome: Outcome.Outcome, at: number): void => {
+  const { current } = self.cell
+  if (current.evidence instanceof FleetEvidence) current.evidence.cameHomeAt = at
+  Circuit.settle(self, permit, outcome, Math.max(at, current.since))
+}
 
 const settleProbe = (self: Mutable, probe: Probe, shift: number, now: number): void => {
   const state = self.cell.current
@@ -279,7 +284,7 @@ const settleProbe = (self: Mutable, probe: Probe, shift: number, now: number): v
   if (permit === undefined) return
   if (probe.answeredAt !== undefined) permit.answeredAt = Math.min(probe.answeredAt + shift, now)
   if (probe.outcome !== undefined) {
-    Circuit.settle(self, permit, probe.outcome, momentOf(self, probe.settledAt + shift, now))
+    settle(self, permit, probe.outcome, Math.min(probe.settledAt + shift, now))
   }
 }
 
