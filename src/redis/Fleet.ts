@@ -56,6 +56,8 @@ export interface Report {
   readonly well?: Well | undefined
   /** Whether calls were asked for since: then those that hang are seen. */
   readonly looks: boolean
+  /** It is the last one: nobody waits for another, and nobody will hear of the calls that run. */
+  readonly leaves?: boolean | undefined
   readonly probes: ReadonlyArray<Probe>
   readonly orders: ReadonlyArray<Circuit.Command>
   /** Calls that ask for leave, each by a name of its own. */
@@ -168,7 +170,7 @@ export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
     const untold = members.size === 0 ? Infinity : now - 2 * pace.every
     current.forget(Math.min(untold, oldest, ...[...members.values()].map((one) => one.oldest)))
   }
-  members.set(member, { heardAt: now, running, oldest })
+  if (report.leaves !== true) members.set(member, { heardAt: now, running, oldest })
   const probing = self.cell.current._tag === "HalfOpen" && self.cell.current.stage === "Probing"
     ? self.cell.current.running.length
     : 0

@@ -196,6 +196,9 @@ const couriered = (
     return new Courier(store, senders, yield* Clock.Clock)
   })
 
+/** So long nobody is taken for gone who said that calls of it run: it may have been busy. In milliseconds. */
+const leastSilence = 1000
+
 const split = <O extends BreakerMap.Policy & SharedOptions>(options: O, where: string) => {
   const { batch, bound, grace, idleTimeToLive, onStoreError, poll, prefix, ...policy } = options
   Setting.enforce(where, schema, { batch, bound, grace, idleTimeToLive, onStoreError, poll, prefix })
@@ -211,7 +214,7 @@ const split = <O extends BreakerMap.Policy & SharedOptions>(options: O, where: s
     poll: pollEvery,
     keepFor: millis(idleTimeToLive, 60 * 60_000),
     onStoreError: onStoreError ?? "local",
-    pace: { grace: millis(grace, 50), every, forgetAfter: 3 * Math.max(pollEvery, every) }
+    pace: { grace: millis(grace, 50), every, forgetAfter: Math.max(3 * every, leastSilence) }
   }
   return { ...policy, policy, sharing, shared: { bound: most, prefix: prefix ?? "effect-breaker" } }
 }
