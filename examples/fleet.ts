@@ -5,10 +5,11 @@
  * one verdict: one opening for all, a single probe when it is over, and one closing.
  */
 import { NodeRedis } from "@effect/platform-node"
-import { Clock, Deferred, Effect, Layer, Schedule, Stream } from "effect"
+import { Clock, Context, Deferred, Effect, Layer, Logger, Schedule, Stream } from "effect"
 import { Breaker, TripPolicy, withBreaker } from "effect-breaker"
 import { ReconnectingRedis, SharedBreaker } from "effect-breaker/redis"
 import { FakeProvider, Fault } from "effect-breaker/testing"
+import * as Persistence from "effect/persistence"
 import { fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
@@ -25,8 +26,10 @@ interface Said {
 // One process
 // ---------------------------------------------------------------------------------------------------------------------
 
+const url = process.env.REDIS_URL ?? "redis://127.0.0.1:6379"
+
 const Redis = ReconnectingRedis.layer(NodeRedis.layer({
-  url: process.env.REDIS_URL ?? "redis://127.0.0.1:6379",
+  url,
   socket: { socketTimeout: 10_000 },
   pingInterval: 4_000
 }))
@@ -64,7 +67,25 @@ const service = Effect.gen(function*() {
 // The first process, which starts the others
 // ---------------------------------------------------------------------------------------------------------------------
 
+// Without Redis each process goes on alone: that is no fleet.
+const isThere = Effect.scoped(Effect.gen(function*() {
+  const context = yield* Layer.build(NodeRedis.layer({ url, socket: { reconnectStrategy: false } }))
+  yield* Context.get(context, Persistence.Redis.Redis).send("PING")
+})).pipe(
+  Effect.timeout("3 seconds"),
+  Effect.provide(Logger.layer([])),
+  Effect.catchCause(() =>
+    Effect.sync(() => {
+      console.error(`There is no Redis at ${url}.`)
+      console.error("Start one (redis-server, or docker run -p 6379:6379 redis:7), or say where it is:")
+      console.error("  REDIS_URL=redis://127.0.0.1:6379 npm run example:fleet")
+      process.exit(1)
+    })
+  )
+)
+
 const fleet = Effect.gen(function*() {
+  yield* isThere
   const provider = yield* FakeProvider.make()
   const began = yield* Clock.currentTimeMillis
   const openings = new Map<number, Set<number>>()

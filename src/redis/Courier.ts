@@ -13,7 +13,8 @@ import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import { detached } from "./Detached.ts"
-import { type News, newsOf, type Store } from "./Store.ts"
+import { type Asker, Vigil } from "./Patience.ts"
+import { monotonic, type News, newsOf, type Store } from "./Store.ts"
 
 /** Who has something to report. */
 export interface Sender {
@@ -37,11 +38,13 @@ export interface Senders {
   readonly find: (name: string) => Sender | undefined
 }
 
-export class Courier {
+export class Courier implements Asker {
   readonly store: Store
   readonly clock: Clock.Clock
   /** The name of this process among those that report. */
   readonly member: string = crypto.randomUUID()
+  /** The scope is closed: nothing is told or heard any more. */
+  isOver = false
   /** Why Redis does not count at the moment. */
   lost: string | undefined = undefined
   private readonly due = new Set<Sender>()
@@ -52,6 +55,7 @@ export class Courier {
   private pause = firstKnock
 
   private readonly senders: Senders
+  readonly vigil = new Vigil(this)
 
   constructor(store: Store, senders: Senders, clock: Clock.Clock) {
     this.store = store
@@ -82,6 +86,7 @@ export class Courier {
       const reports = yield* FiberSet.make()
       yield* Effect.forkScoped(this.carry(reports))
       yield* Effect.forkScoped(this.listen)
+      yield* Effect.forkScoped(this.vigil.keep)
       // What is still to be told is told before the scope closes: for no longer than a call would wait.
       yield* Effect.addFinalizer(() => this.farewell(reports))
     })
@@ -123,7 +128,7 @@ export class Courier {
       while (this.lost !== undefined) {
         yield* Effect.sleep(this.pause)
         this.pause = Math.min(2 * this.pause, lastKnock)
-        if ((yield* Effect.exit(this.store.pulse))._tag === "Failure") continue
+        if ((yield* Effect.exit(this.store.pulse))._tag === "Failure" || this.isOver) continue
         this.lost = undefined
         this.foundAt = monotonic(this.clock)
         for (const sender of this.senders.all()) sender.stand(this.clock)
@@ -153,12 +158,14 @@ export class Courier {
         yield* Effect.forEach(left, ({ farewell }) => farewell, { concurrency: most, discard: true })
       }
     })
-    return Effect.asVoid(Effect.timeoutOption(all, this.store.options.bound))
+    return Effect.map(Effect.timeoutOption(all, this.store.options.bound), () => {
+      this.isOver = true
+      // Whoever goes on with a circuit of this scope has it for himself.
+      this.lost = "the scope of its layer is closed"
+      for (const sender of this.senders.all()) sender.stand(this.clock)
+    })
   }
 }
-
-/** Milliseconds of the monotonic clock. */
-export const monotonic = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
 
 // ---------------------------------------------------------------------------------------------------------------------
 

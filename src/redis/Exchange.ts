@@ -9,17 +9,17 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Circuit from "../Circuit.ts"
-import * as Move from "../Move.ts"
 import * as Outcome from "../Outcome.ts"
 import { answer, Asks } from "./Asks.ts"
-import { type Courier, monotonic } from "./Courier.ts"
+import type { Courier } from "./Courier.ts"
 import * as Fleet from "./Fleet.ts"
 import type { FleetEvidence } from "./FleetEvidence.ts"
-import { isWritten, Knowledge, type Known, partsOf, type Party, stateOf } from "./Knowledge.ts"
+import * as Hindsight from "./Hindsight.ts"
+import { isWritten, Knowledge, type Known, livesOn, partsOf, type Party, stateOf } from "./Knowledge.ts"
 import { Log, untold } from "./Log.ts"
 import { due, type Order, Orders } from "./Orders.ts"
 import type { SharedCall } from "./SharedCall.ts"
-import { type Kept, StoreError } from "./Store.ts"
+import { type Kept, monotonic, StoreError } from "./Store.ts"
 import * as Stored from "./Stored.ts"
 
 /** What an exchange tells of. */
@@ -33,6 +33,10 @@ export class Exchange {
   probes: Array<Fleet.Probe> = []
   readonly asks = new Asks()
   looks = false
+  /** The next report is the last one. */
+  private leaves = false
+  /** Others may wait for what this process has to say. */
+  private isMember = false
   readonly orders: Orders
   /** The probes that this process has leave for, and has yet to tell of. */
   readonly held = new Map<string, SharedCall | undefined>()
@@ -42,9 +46,12 @@ export class Exchange {
   doneAt = -Infinity
   private againAt = -Infinity
   private running: Array<SharedCall> = []
+  /** What the last report told, as long as nothing is known of its answer. */
+  private unanswered: Log<SharedCall> | undefined = undefined
   /** Those of its probes that it has told the end of, while the fleet still counts them as running. */
   private over = new Set<string>()
-  private isBusy = false
+  /** Whoever waits for the next exchange is seen when this one is over. */
+  isUnderWay = false
   private unheard: Kept | undefined = undefined
   private readonly party: Party
   private readonly courier: Courier
@@ -67,9 +74,16 @@ export class Exchange {
       this.known?.isLater === true
   }
 
+  /** From now on each report may be the last one. Tells whether there is one to be made. */
+  leave(now: number): boolean {
+    this.leaves = true
+    const isMissed = this.isMember && (this.hasCalls || now - this.doneAt <= 2 * this.pace.every)
+    return this.isAwaited || this.happened.length > 0 || isMissed
+  }
+
   /** Whether nothing of this process would be lost to the fleet. */
   get isIdle(): boolean {
-    return !this.isBusy && !this.isAwaited && this.happened.length === 0 && this.running.length === 0
+    return !this.isUnderWay && !this.isAwaited && this.happened.length === 0 && this.running.length === 0
   }
 
   /** How many processes tell of the circuit, as far as that is known. */
@@ -103,8 +117,26 @@ export class Exchange {
     this.happened.forget()
     untold(this.running)
     this.happened = new Log()
+    this.unanswered = undefined
     this.running = []
     this.looks = false
+  }
+
+  /**
+   * The circuit of the fleet as it would have opened by what is not known to have been told, with nobody else there; `undefined`
+   * where it would not have, or has moved on here.
+   */
+  get hindsight(): Circuit.Circuit | undefined {
+    const { courier: { clock, member, store }, known, party: { circuit }, unanswered } = this
+    if (known === undefined || known.generation !== circuit.cell.current.generation) return undefined
+    const untold = new Log<SharedCall>()
+    const { entries: happened, well } = (unanswered === undefined ? untold : untold.followedBy(unanswered))
+      .followedBy(this.happened)
+    if (happened.length === 0) return undefined
+    const now = monotonic(clock) + (store.shift ?? 0)
+    const { fleet } = this.knowledge.foundBy(known, now)
+    const shift = this.shiftOf(now, clock)
+    return Hindsight.opened(fleet!, { member, now, shift, running: this.running, happened, well }, this.pace)
   }
 
   /** Somebody wrote: what is known is not the last any more. */
@@ -117,23 +149,18 @@ export class Exchange {
       return
     }
     // While an exchange is under way it may bring the same, or what is older: that is seen when it is over.
-    if (this.isBusy || known === undefined) this.unheard = news
+    if (this.isUnderWay || known === undefined) this.unheard = news
     else this.learn(this.knowledge.reconciled(this.known, news, now), now)
-  }
-
-  /** Whether an exchange is under way: whoever waits for the next one is seen when it is over. */
-  get isUnderWay(): boolean {
-    return this.isBusy
   }
 
   /** Tells and learns. Gives when to do so again, whatever happens until then. */
   get run(): Effect.Effect<number | undefined, StoreError> {
     return Effect.suspend(() => {
-      this.isBusy = true
+      this.isUnderWay = true
       return this.exchange.pipe(
         Effect.catchDefect((defect) => defect instanceof StoreError ? Effect.fail(defect) : Effect.die(defect)),
         Effect.ensuring(Effect.sync(() => {
-          this.isBusy = false
+          this.isUnderWay = false
         })),
         Effect.tap(() => this.caughtUp)
       )
@@ -177,6 +204,7 @@ export class Exchange {
         orders: this.orders.take(),
         looks: this.looks
       }
+      this.unanswered = this.happened
       this.happened = new Log()
       this.probes = []
       this.asks.take()
@@ -199,7 +227,7 @@ export class Exchange {
   // Whether there is anything to tell, or to find out.
   private get hasNews(): boolean {
     const { known } = this
-    return this.isAwaited || this.looks || this.happened.length + this.running.length > 0 ||
+    return this.isAwaited || this.looks || this.leaves || this.happened.length + this.running.length > 0 ||
       known?.fleet?.suspectedAt !== undefined
   }
 
@@ -232,6 +260,7 @@ export class Exchange {
           well: told.happened.well,
           probes: told.probes,
           looks: told.looks,
+          leaves: this.leaves,
           orders: due(fleet, told.orders, monotonic(clock)),
           asks: asking.map(({ id }) => id)
         }, this.pace)
@@ -239,6 +268,8 @@ export class Exchange {
         // came of calls is nothing to a circuit that gathers nothing: they are of a period that is over.
         const isSame = isWritten(known) && !out.isNews && fleet.circuit.cell.current.evidence === undefined
         if (isSame && told.probes.length + told.orders.length === 0) {
+          this.unanswered = undefined
+          this.isMember &&= !this.leaves
           this.learn({ ...known, fleet: undefined }, now())
           this.running = []
           answer(asking, out, -shift)
@@ -247,7 +278,7 @@ export class Exchange {
         }
         const next: Kept = { version: `${known.count + 1}.${member}.${known.epoch}`, text: Stored.write(fleet) }
         const isNews = out.isNews || known.isLater
-        const livesFor = this.livesFor(fleet, at)
+        const livesFor = livesOn(fleet, at, this.keepFor)
         const found = yield* store.swap(name, known.version, next, { livesFor, isNews, now: at })
         if (found !== undefined) {
           known = this.knowledge.reconciled(this.known, found, now())
@@ -257,6 +288,8 @@ export class Exchange {
         }
         for (const { id, outcome } of told.probes) if (outcome !== undefined && this.held.delete(id)) this.over.add(id)
         this.orders.taken(true)
+        this.unanswered = undefined
+        this.isMember = !this.leaves
         this.isStale = false
         this.learn({ ...next, ...partsOf(next.version), ...stateOf(fleet), isLater: false, fleet }, now())
         // After that: they are of this history, whatever was known before.
@@ -269,17 +302,11 @@ export class Exchange {
       }
       // Others were quicker each time: it is told with what has happened since.
       this.takeBack(told)
+      this.unanswered = undefined
       this.happened = told.happened.followedBy(this.happened)
       this.looks ||= told.looks
       return monotonic(clock)
     })
-  }
-
-  // How long Redis keeps it: for ever where it is shut without an end.
-  private livesFor({ circuit }: Stored.Fleet, now: number): number {
-    const rest = Move.rest(circuit, now)
-    const lease = circuit.cell.current._tag === "HalfOpen" ? circuit.rules.lease : 0
-    return rest === Infinity ? 0 : rest + circuit.lastOpenFor + Math.max(this.keepFor, lease)
   }
 
   /** What is known holds, whatever the process made of it. */

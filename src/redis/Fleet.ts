@@ -10,7 +10,7 @@
 import * as Circuit from "../Circuit.ts"
 import type { Evidence } from "../Evidence.ts"
 import * as Move from "../Move.ts"
-import type * as Outcome from "../Outcome.ts"
+import * as Outcome from "../Outcome.ts"
 import { type Mutable, OBSERVED, Permit } from "../State.ts"
 import { FleetEvidence, type Place } from "./FleetEvidence.ts"
 import { type Fleet, Lease, type Member } from "./Stored.ts"
@@ -56,6 +56,8 @@ export interface Report {
   readonly well?: Well | undefined
   /** Whether calls were asked for since: then those that hang are seen. */
   readonly looks: boolean
+  /** It is the last one: nobody waits for another, and nobody will hear of the calls that run. */
+  readonly leaves?: boolean | undefined
   readonly probes: ReadonlyArray<Probe>
   readonly orders: ReadonlyArray<Circuit.Command>
   /** Calls that ask for leave, each by a name of its own. */
@@ -168,7 +170,7 @@ export const apply = (fleet: Fleet, report: Report, pace: Pace): Outgoing => {
     const untold = members.size === 0 ? Infinity : now - 2 * pace.every
     current.forget(Math.min(untold, oldest, ...[...members.values()].map((one) => one.oldest)))
   }
-  members.set(member, { heardAt: now, running, oldest })
+  if (report.leaves !== true) members.set(member, { heardAt: now, running, oldest })
   const probing = self.cell.current._tag === "HalfOpen" && self.cell.current.stage === "Probing"
     ? self.cell.current.running.length
     : 0
@@ -244,7 +246,8 @@ const tell = (
       return gathered && permit
     },
     startedAt: (n) => Math.min(well.startedAt[n]! + shift, now),
-    settledAt: (n) => momentOf(self, well.settledAt[n]! + shift, now)
+    settledAt: (n) => Math.min(well.settledAt[n]! + shift, now),
+    settle: (permit, at) => settle(self, permit, Outcome.success, at)
   })
   for (const call of running) {
     if (call.place !== undefined) evidence(call, call.startedAt)?.putBack(permitOf(call), call.place)
@@ -258,7 +261,7 @@ const tell = (
     const permit = permits.get(call)
     if (permit !== undefined) {
       if (call.outcome !== undefined) {
-        Circuit.settle(self, permit, call.outcome, momentOf(self, call.settledAt + shift, now))
+        settle(self, permit, call.outcome, Math.min(call.settledAt + shift, now))
       }
     } else if (call.place === undefined) evidence(call, call.startedAt)?.admit(permitOf(call))
   }
@@ -268,9 +271,13 @@ const tell = (
 
 const noneDid: Well = { generation: -1, startedAt: [], settledAt: [] }
 
-// Two clocks agree to within some milliseconds: a call that counts in a period came home in it, and not after now.
-const momentOf = ({ cell: { current } }: Mutable, at: number, now: number): number =>
-  Math.max(Math.min(at, now), current.since)
+// To the machine a call that counts in a period came home in it. What came first the evidence takes from the calls: where a
+// history begins after some of them, they would all have come home in one moment.
+const settle = (self: Mutable, permit: Permit, outcome: Outcome.Outcome, at: number): void => {
+  const { current } = self.cell
+  if (current.evidence instanceof FleetEvidence) current.evidence.cameHomeAt = at
+  Circuit.settle(self, permit, outcome, Math.max(at, current.since))
+}
 
 const settleProbe = (self: Mutable, probe: Probe, shift: number, now: number): void => {
   const state = self.cell.current
@@ -279,7 +286,7 @@ const settleProbe = (self: Mutable, probe: Probe, shift: number, now: number): v
   if (permit === undefined) return
   if (probe.answeredAt !== undefined) permit.answeredAt = Math.min(probe.answeredAt + shift, now)
   if (probe.outcome !== undefined) {
-    Circuit.settle(self, permit, probe.outcome, momentOf(self, probe.settledAt + shift, now))
+    settle(self, permit, probe.outcome, Math.min(probe.settledAt + shift, now))
   }
 }
 

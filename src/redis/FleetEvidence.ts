@@ -54,6 +54,8 @@ export class FleetEvidence extends Evidence.Evidence {
   /** Nobody else has a say: what is known is all there is. */
   isAlone = true
   suspicion: Evidence.Verdict | undefined = undefined
+  /** When the call that is settled next came home: maybe before this history began. */
+  cameHomeAt: number | undefined = undefined
   private joined: ReadonlyArray<Block> = []
   private readonly longestStreak: number
   private readonly shortestStreak: number
@@ -163,9 +165,11 @@ export class FleetEvidence extends Evidence.Evidence {
   }
 
   override settle(call: Evidence.Call, failed: boolean, now: number, slow?: boolean): Evidence.Verdict | undefined {
-    if (failed) this.failed(now)
-    else this.succeeded(now)
-    const verdict = super.settle(call, failed, now, slow)
+    const { cameHomeAt = now } = this
+    this.cameHomeAt = undefined
+    if (failed) this.failed(cameHomeAt)
+    else this.succeeded(cameHomeAt)
+    const verdict = super.settle(call, failed, cameHomeAt, slow)
     if (!failed) this.streak = this.failedAt.length
     return verdict
   }

@@ -22,7 +22,8 @@ const mostCalls = 1e9
 
 export class FleetMemory extends CallWindow.Memory {
   override add(bad: boolean, at: number): boolean {
-    const cell = this.duration < Infinity ? this.bucketOf(at) : this.cellFor(at)
+    // Before the first stretch of time there is none: what came home then is in that one, while the window has room for it.
+    const cell = this.duration < Infinity ? Math.max(this.bucketOf(at), 0) : this.cellFor(at)
     if (cell < this.oldest) return false
     this.change(cell, 1, bad ? 1 : 0)
     this.expire(at)

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import type * as Circuit from "../Circuit.ts"
+import * as Move from "../Move.ts"
 import type { State } from "../State.ts"
 import * as Fleet from "./Fleet.ts"
 import { FleetEvidence } from "./FleetEvidence.ts"
@@ -166,6 +167,13 @@ export const partsOf = (version: string): {
 } => {
   const [count, , epoch = ""] = version.split(".")
   return { begins: Number.parseInt(epoch, 10) || 0, count: Number(count) || 0, epoch }
+}
+
+/** How long Redis keeps it, in milliseconds: for ever where it is shut without an end. */
+export const livesOn = ({ circuit }: Stored.Fleet, now: number, keepFor: number): number => {
+  const rest = Move.rest(circuit, now)
+  const lease = circuit.cell.current._tag === "HalfOpen" ? circuit.rules.lease : 0
+  return rest === Infinity ? Infinity : rest + circuit.lastOpenFor + Math.max(keepFor, lease)
 }
 
 /** The state of a circuit, and since when. */

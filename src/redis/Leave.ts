@@ -13,10 +13,10 @@ import * as Outcome from "../Outcome.ts"
 import { OBSERVED } from "../State.ts"
 import * as Trace from "../Trace.ts"
 import type { Answer, Ask } from "./Asks.ts"
-import { monotonic } from "./Courier.ts"
 import type { Exchange } from "./Exchange.ts"
 import { causeAt } from "./Mirror.ts"
 import { SharedCall, type SharedGuarded } from "./SharedCall.ts"
+import { monotonic } from "./Store.ts"
 import type { Lease } from "./Stored.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>

@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Breaker from "../Breaker.ts"
 import type * as Circuit from "../Circuit.ts"
-import { monotonic } from "./Courier.ts"
+import { monotonic } from "./Store.ts"
 import type { Fleet } from "./Stored.ts"
 
 /** An order, and who waits until it is carried out. */
@@ -44,6 +44,7 @@ export class Orders {
   /** Those in the report that is under way. */
   private told: ReadonlyArray<Order> = []
   private given = 0
+  private isLimited = false
   private readonly member: string
 
   constructor(member: string) {
@@ -52,15 +53,24 @@ export class Orders {
 
   give(order: Circuit.Command, givenAt: number, resume: () => void): Order {
     const given = { id: `${this.member}:${this.given++}`, order, givenAt, isHere: false, resume }
-    // An operator who has given so many orders since Redis went away does not rely on the first.
-    this.waiting = [...this.waiting.slice(1 - most), given]
+    this.waiting = [...this.waiting, given]
     return given
   }
 
-  /** Takes those that wait into a report. */
+  /** Nobody carries them out: the oldest are dropped where they are too many. Tells of the first that is, since the last report. */
+  limit(): boolean {
+    if (this.waiting.length <= mostWaiting) return false
+    this.waiting = this.waiting.slice(-mostWaiting)
+    const wasLimited = this.isLimited
+    this.isLimited = true
+    return !wasLimited
+  }
+
+  /** Takes those that wait into a report: as many as the fleet knows by name, should its answer be lost. */
   take(): ReadonlyArray<Order> {
-    this.told = this.waiting
-    this.waiting = []
+    this.told = this.waiting.slice(0, most)
+    this.waiting = this.waiting.slice(most)
+    this.isLimited = false
     return this.told
   }
 
@@ -90,7 +100,11 @@ export const ordered = (
       isDone = true
       carriedOut()
     })
-    if (host.isAlone) return here(given)
+    if (host.isAlone) {
+      return host.exchange.orders.limit()
+        ? Effect.andThen(tooMany(host.name), here(given))
+        : here(given)
+    }
     // Where only many others are in its way it is waited for: an operator wants to know that all have heard.
     let turns = mostTurns
     const answered = Effect.callback<boolean>((resume) => {
@@ -123,6 +137,17 @@ export const due = (fleet: Fleet, orders: ReadonlyArray<Order>, now: number): Re
 // ---------------------------------------------------------------------------------------------------------------------
 
 const most = 32
+
+/** So many orders wait for a Redis that is gone. */
+const mostWaiting = 1000
+
+const tooMany = (name: string): Effect.Effect<void> =>
+  Effect.logWarning(
+    `Circuit ${
+      JSON.stringify(name)
+    } was given more than ${mostWaiting} orders while its store is lost: they hold here, and ` +
+      `only the last ${mostWaiting} will be carried out for all`
+  )
 
 /** How many times as long as a call an operator waits, where Redis is well. */
 const mostTurns = 20

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
+import * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -35,7 +36,8 @@ import * as Stored from "./Stored.ts"
  *
  * - `prefix` is what the keys in Redis begin with (default `effect-breaker`): processes under the same one share.
  * - `batch`: what came of calls is told after so many `calls` (default 500), or so long after the first of them (`every`,
- *   default one second). A failure is told at once. Between two reports are at least 20 milliseconds.
+ *   default one second). So often a process says too that calls of it run, and three times as long without that it is
+ *   forgotten. A failure is told at once. Between two reports are at least 20 milliseconds.
  * - `bound` is how long a call may wait for Redis (default 50 milliseconds). Only a call that needs Redis waits at all: one
  *   through a circuit that is half-open, or that this process has not looked up yet.
  * - `poll` is how often a circuit that is not closed is looked up, should news of it have been lost (default 5 seconds).
@@ -136,6 +138,22 @@ export const layer = <R = never>(
   Layer.effect(Breaker.Breaker, checked(make(options), options))
 
 /**
+ * Provides the breaker that `withBreaker` uses, its circuit shared, with settings read from the program's configuration.
+ *
+ * **Gotchas**
+ *
+ * Dies with a `RangeError` for a bad setting.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = <R = never>(
+  options: Config.Wrap<Options>,
+  beside?: Breaker.Beside<R>
+): Layer.Layer<Breaker.Breaker, Config.ConfigError, Redis.Redis | Exclude<R, Scope.Scope>> =>
+  Layer.effect(Breaker.Breaker, checked(Effect.flatMap(Config.unwrap(options), make), beside))
+
+/**
  * Makes a map of breakers whose circuits are shared by every process that has a map on the same Redis, key by key.
  *
  * **Gotchas**
@@ -196,9 +214,17 @@ const couriered = (
     return new Courier(store, senders, yield* Clock.Clock)
   })
 
+/** So long nobody is taken for gone who said that calls of it run: it may have been busy. In milliseconds. */
+const leastSilence = 1000
+
 const split = <O extends BreakerMap.Policy & SharedOptions>(options: O, where: string) => {
+  Setting.enforce(where, Schema.Struct({ settings: settingsOf("name, prefix and so on") }), { settings: options })
   const { batch, bound, grace, idleTimeToLive, onStoreError, poll, prefix, ...policy } = options
+  Setting.option(where, "batch", settingsOf("calls and every"), batch === undefined ? {} : batch)
   Setting.enforce(where, schema, { batch, bound, grace, idleTimeToLive, onStoreError, poll, prefix })
+  const { openDuration, throttleDuration, tripDuration } = policy
+  within(where, longestWait, "24 days", { bound, grace, poll, "batch.every": batch?.every })
+  within(where, longestLife, "100 years", { idleTimeToLive, openDuration, throttleDuration, tripDuration })
   const millis = (given: Duration.Input | undefined, otherwise: number) =>
     given === undefined ? otherwise : Setting.toMillis(given)
   const every = millis(batch?.every, 1000)
@@ -211,9 +237,21 @@ const split = <O extends BreakerMap.Policy & SharedOptions>(options: O, where: s
     poll: pollEvery,
     keepFor: millis(idleTimeToLive, 60 * 60_000),
     onStoreError: onStoreError ?? "local",
-    pace: { grace: millis(grace, 50), every, forgetAfter: 3 * Math.max(pollEvery, every) }
+    pace: { grace: millis(grace, 50), every, forgetAfter: Math.max(3 * every, leastSilence) }
   }
   return { ...policy, policy, sharing, shared: { bound: most, prefix: prefix ?? "effect-breaker" } }
+}
+
+// Beyond these a timer fires at once, and Redis cannot count how long a key lives.
+const longestWait = 24 * 24 * 60 * 60_000
+const longestLife = 100 * 365.25 * 24 * 60 * 60_000
+
+const within = (where: string, most: number, said: string, given: Readonly<Record<string, unknown>>): void => {
+  for (const [name, value] of Object.entries(given)) {
+    const millis = Setting.toMillis(value as Duration.Input)
+    if (typeof millis !== "number" || !Number.isFinite(millis) || millis <= most) continue
+    throw new RangeError(`${where}: ${name} ${Setting.wrong(`at most ${said} where it is shared`, value)}`)
+  }
 }
 
 const shareable = (policy: TripPolicy.TripPolicy | undefined, where: string): void => {
@@ -225,6 +263,9 @@ const shareable = (policy: TripPolicy.TripPolicy | undefined, where: string): vo
     )
   }
 }
+
+const settingsOf = (names: string) =>
+  Setting.setting<unknown>(`an object of settings (${names})`, (value) => typeof value === "object" && value !== null)
 
 const schema: Schema.Codec<unknown, unknown> = Schema.Struct({
   prefix: Schema.optional(Setting.setting<string>("a text that is not empty", isName)),

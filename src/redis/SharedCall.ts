@@ -10,6 +10,7 @@ import type * as Fiber from "effect/Fiber"
 import type * as Circuit from "../Circuit.ts"
 import { Call, Guarded, type Owner } from "../Guarded.ts"
 import type * as Outcome from "../Outcome.ts"
+import type { Mutable } from "../State.ts"
 import * as Trace from "../Trace.ts"
 import type { Place } from "./FleetEvidence.ts"
 import type { Logged } from "./Log.ts"
@@ -41,6 +42,22 @@ Object.assign(SharedCall.prototype, {
   lease: undefined,
   era: 0
 })
+
+/** A call that the fleet gave leave to is home: only the counts of this process change here. */
+export const comeHome = (
+  { counts, meter }: Mutable,
+  call: SharedCall,
+  outcome: Outcome.Outcome,
+  now: number
+): void => {
+  call.settled = true
+  counts.inFlight--
+  meter?.settled(outcome, now - call.startedAt)
+  if (outcome._tag === "Success") counts.successes++
+  else if (outcome._tag === "Ignored") counts.ignored++
+  else if (outcome._tag === "Throttled") counts.throttled++
+  else counts.failures++
+}
 
 /** The circuit that an effect is under. */
 interface SharedOwner extends Owner {

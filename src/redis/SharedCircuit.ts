@@ -15,20 +15,21 @@ import type * as Outcome from "../Outcome.ts"
 import type * as Registry from "../Registry.ts"
 import type { Settings } from "../Settings.ts"
 import { OBSERVED } from "../State.ts"
-import { type Courier, monotonic, type Sender } from "./Courier.ts"
+import type { Courier, Sender } from "./Courier.ts"
 import { Exchange } from "./Exchange.ts"
 import { Leave, withoutStore } from "./Leave.ts"
 import { orphan, type Owner, reflect, show } from "./Mirror.ts"
 import { ordered } from "./Orders.ts"
-import { type SharedCall, SharedGuarded } from "./SharedCall.ts"
+import { inTime, type Worrier } from "./Patience.ts"
+import { comeHome, type SharedCall, SharedGuarded } from "./SharedCall.ts"
 import type { Sharing } from "./Sharing.ts"
-import type { News } from "./Store.ts"
+import { monotonic, type News } from "./Store.ts"
 import { Timetable } from "./Timetable.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 type AnyEffect = Effect.Effect<unknown, unknown, unknown>
 
-export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner {
+export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner, Worrier {
   dueAt = Infinity
   readonly exchange: Exchange
   private readonly courier: Courier
@@ -44,6 +45,10 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   /** The generation that this process is in before the fleet is, until that is told. */
   private ahead = -1
   private readonly timetable = new Timetable(this)
+  /** It goes on alone after its scope, and nobody has called since. */
+  private isLeftOver = false
+  /** Calls went badly since the last report began. */
+  private isWorried = false
 
   constructor(
     name: string,
@@ -104,6 +109,10 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     // Settings that changed under way may have put other evidence in its place.
     reflect(this, this)
     const { generation } = this.cell.current
+    if (this.isLeftOver) {
+      this.isLeftOver = false
+      this.emit({ _tag: "StoreLost", at: now, why: this.why! })
+    }
     const call = super.ask(now, maker) as SharedCall | Circuit.Refusal
     const { isAlone } = this
     if (isAlone) this.movedAlone ||= this.cell.current.generation !== generation
@@ -129,14 +138,14 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
       this.exchange.probes.push({ id: call.lease, answeredAt: call.answeredAt, outcome, settledAt: now })
       this.due(0)
       if (!this.isAlone) {
-        this.comeHome(call, outcome, now)
+        comeHome(this, call, outcome, now)
         this.meter?.probed(outcome._tag === "Success")
         return
       }
     }
     const { generation } = this.cell.current
     if (!call.isGiven) super.settle(call, outcome, now)
-    else this.comeHome(call, outcome, now)
+    else comeHome(this, call, outcome, now)
     const moved = this.cell.current.generation !== generation
     if (this.isAlone) this.movedAlone ||= moved
     else {
@@ -181,18 +190,6 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     return this.exchange.known !== undefined && (this.cell.current._tag === "Closed" || this.mode === "off")
   }
 
-  // A call that the fleet gave leave to is home: only the counts of this process change here.
-  private comeHome(call: SharedCall, outcome: Outcome.Outcome, now: number): void {
-    const { counts } = this
-    call.settled = true
-    counts.inFlight--
-    this.meter?.settled(outcome, now - call.startedAt)
-    if (outcome._tag === "Success") counts.successes++
-    else if (outcome._tag === "Ignored") counts.ignored++
-    else if (outcome._tag === "Throttled") counts.throttled++
-    else counts.failures++
-  }
-
   // -------------------------------------------------------------------------------------------------------------------
   // Reports
   // -------------------------------------------------------------------------------------------------------------------
@@ -201,7 +198,16 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     const { exchange: { happened }, origin, timetable } = this
     happened.cameHome(call, outcome, now)
     timetable.logged(happened.length, now - origin)
-    timetable.cameHome(outcome, now)
+    if (timetable.cameHome(outcome, now)) this.worry()
+  }
+
+  private worry(): void {
+    this.isWorried = true
+    this.courier.vigil.add(this)
+  }
+
+  get isAtTheEnd(): boolean {
+    return this.exchange.hindsight !== undefined
   }
 
   get bound(): number {
@@ -221,20 +227,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     since: number,
     otherwise: (isLost: boolean) => Effect.Effect<A>
   ): Effect.Effect<A> {
-    const { bound, courier: { clock, store } } = this
-    const hear = Math.min(aMoment, bound)
-    return Effect.timeoutOrElse(answer, {
-      duration: bound - hear,
-      orElse: () =>
-        // What has arrived is heard before Redis is blamed: this process may have had no time for it.
-        Effect.flatMap(Effect.sleep(hear), () => {
-          const now = monotonic(clock)
-          const slack = tardy * bound
-          const isSlow = store.waitsSince <= now - bound + slack && now - since <= bound + slack
-          if (isSlow) this.courier.lose(`Redis did not answer within ${bound} ms`)
-          return otherwise(this.isAlone)
-        })
-    })
+    return inTime(this.courier, answer, since, () => otherwise(this.isAlone))
   }
 
   due(at: number): void {
@@ -258,6 +251,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   private get exchanged(): Effect.Effect<void> {
     const { ahead } = this
     this.timetable.begun()
+    this.isWorried = false
     return this.exchange.run.pipe(
       Effect.flatMap((againAt) =>
         Effect.withFiberSucceed((fiber) => {
@@ -268,13 +262,15 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
             this.exchange.showAgain()
           }
           this.troubled(undefined)
+          if (!this.isWorried) this.courier.vigil.delete(this)
           const now = monotonic(fiber.getRef(Clock.Clock))
           this.timetable.over()
           if (againAt !== undefined) this.due(againAt)
           if (this.exchange.isAwaited || this.exchange.isAsked) this.due(0)
           else if (this.exchange.happened.length > 0) this.due(now + every)
           // Calls that run are vouched for, and a circuit that somebody still asks for is looked after.
-          else if (this.exchange.hasCalls || now + this.origin - this.leave.askedAt < 2 * poll) this.due(now + poll)
+          else if (this.exchange.hasCalls) this.due(now + every)
+          else if (now + this.origin - this.leave.askedAt < 2 * poll) this.due(now + poll)
         })
       ),
       Effect.catch(({ isOfOne, message }) =>
@@ -312,11 +308,17 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
     if (this.isAlone === wasAlone) return
     if (why !== undefined) {
       this.aloneSince = at
+      const opened = this.courier.isOver ? undefined : this.exchange.hindsight
       this.exchange.forget()
       this.exchange.asks.forget()
       orphan(this, (id) => this.exchange.held.get(id))
       this.leave.lost()
-      this.emit({ _tag: "StoreLost", at, why })
+      // A program that ends has no news of that.
+      if (this.courier.isOver) this.isLeftOver = true
+      else this.emit({ _tag: "StoreLost", at, why })
+      if (opened === undefined) return
+      this.movedAlone = true
+      show(this, opened, this.origin - (this.courier.store.shift ?? 0), at, this)
       return
     }
     // What moved here alone shares no count with what the fleet did meanwhile.
@@ -330,7 +332,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
 
   close(clock: Clock.Clock): boolean {
     this.exchange.giveUp(this.now(clock))
-    return !this.isAlone && (this.exchange.isAwaited || this.exchange.happened.length > 0)
+    return !this.isAlone && this.exchange.leave(monotonic(clock))
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -338,7 +340,8 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   // -------------------------------------------------------------------------------------------------------------------
 
   private show(fleet: Circuit.Circuit, shift: number, now: number): void {
-    if (fleet.cell.current.generation < this.ahead) return
+    // An answer that comes after all is put right with all else when Redis is back.
+    if (this.courier.lost !== undefined || fleet.cell.current.generation < this.ahead) return
     this.ahead = -1
     show(this, fleet, shift, now, this)
   }
@@ -346,6 +349,7 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
   found(): void {
     this.exchange.looks = true
     this.timetable.soon()
+    this.worry()
   }
 
   suspect(): void {
@@ -365,11 +369,3 @@ export class SharedCircuit extends Breaker.BreakerImpl implements Sender, Owner 
       }))
   }
 }
-
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** A process whose own timers are so late, as a share of what they are set to, cannot say that somebody else is. */
-const tardy = 0.25
-
-/** How long it takes to hear what has arrived, in milliseconds. */
-const aMoment = 1

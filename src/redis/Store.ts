@@ -41,6 +41,9 @@ export interface Options {
 /** How far the clock may have moved on since a writer looked at it: more, and it was stopped in between. */
 const tolerance = 500
 
+/** What lives longer than some thousand years lives for ever. */
+const longestLife = 1e14
+
 /** How long an answer may take that no call waits for, in milliseconds. */
 const patience = 1000
 
@@ -140,7 +143,7 @@ export class Store {
   /**
    * Replaces a text that still has the `expected` version. Otherwise gives what is there, and nothing has changed.
    *
-   * `livesFor` is in milliseconds; zero is for ever.
+   * `livesFor` is in milliseconds; what Redis cannot count is for ever.
    */
   swap(name: string, expected: string, next: Kept, options: {
     readonly livesFor: number
@@ -158,7 +161,7 @@ export class Store {
           expected,
           next.version,
           next.text,
-          Math.ceil(options.livesFor),
+          options.livesFor < longestLife ? Math.ceil(options.livesFor) : 0,
           options.isNews ? JSON.stringify(name) : "",
           options.now
         )
@@ -251,6 +254,9 @@ export const newsOf = ({ message }: Redis.RedisMessage): News | undefined => {
   }
 }
 
+/** Milliseconds of the monotonic clock. */
+export const monotonic = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
+
 // ---------------------------------------------------------------------------------------------------------------------
 
 // A client may throw what it should have failed with.
@@ -263,5 +269,3 @@ const withoutDefects = <A>(answer: Effect.Effect<A, Redis.RedisError>): Effect.E
   )
 
 const channelOf = (prefix: string): string => `${prefix}:news`
-
-const monotonic = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000

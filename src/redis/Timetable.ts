@@ -61,15 +61,20 @@ export class Timetable {
     this.isSuspicious = true
   }
 
-  /** A call came home: what may change the state of all is told soon, and what may be the end of it at once. */
-  cameHome(outcome: Outcome.Outcome, now: number): void {
-    if (outcome === Outcome.success && !this.isSuspicious) return
+  /**
+   * A call came home: what may change the state of all is told soon, and what may be the end of it at once. Tells whether it is
+   * either.
+   */
+  cameHome(outcome: Outcome.Outcome, now: number): boolean {
+    if (outcome === Outcome.success && !this.isSuspicious) return false
+    const isBad = this.isSuspicious || (outcome._tag !== "Success" && outcome._tag !== "Ignored")
     this.isPressing ||= outcome._tag === "Trip" || outcome._tag === "Throttled"
     if (this.isSuspicious && now - this.suspectedAt >= hurry) {
       this.suspectedAt = now
       this.within(0)
     } else if (outcome._tag !== "Success" && outcome._tag !== "Ignored") this.soon()
     this.isSuspicious = false
+    return isBad
   }
 
   /** At once, but not more often than it takes to tell it. */

@@ -7,9 +7,7 @@
  *
  * @since 0.1.0
  */
-import * as Circuit from "../Circuit.ts"
 import { noRows } from "../Evidence.ts"
-import * as Outcome from "../Outcome.ts"
 import { type Mutable, Permit } from "../State.ts"
 import { FleetEvidence, type Times } from "./FleetEvidence.ts"
 
@@ -37,6 +35,8 @@ export interface Host extends Times {
   readonly self: Mutable
   /** Begins one of these calls; `undefined` where its period is over. */
   readonly admit: (permit: Permit, n: number) => Permit | undefined
+  /** One of these calls came home. */
+  readonly settle: (permit: Permit, at: number) => void
 }
 
 export class WellCalls {
@@ -97,7 +97,7 @@ export class WellCalls {
     this.count()
     this.home = this.untold = n + 1
     if (permit === null) return
-    Circuit.settle(self, permit, Outcome.success, host.settledAt(n))
+    host.settle(permit, host.settledAt(n))
     permit.hung = undefined
     this.spare.push(permit)
   }

@@ -114,8 +114,8 @@ describe.runIf(withTime)("a circuit whose Redis", () => {
       proxy.delay = 0
       yield* untilStore(a, "shared")
       // What it was too late to be told, that a probe may go, it gives back.
-      yield* eventually(answerOf(a), (answer) => answer === "an answer")
-      yield* Effect.forEach([a, b], (member) => until(member, "Closed"))
+      yield* eventually(Effect.andThen(answerOf(a), b.breaker.state), ({ _tag }) => _tag === "Closed")
+      yield* until(a, "Closed")
     }).pipe(Effect.scoped))
 
   it.live("is down when the program starts: calls go through, and are shared when it is there", () =>
@@ -214,7 +214,7 @@ describe.runIf(withTime)("while Redis is away", () => {
       yield* untilStore(member, "lost")
       seen.most = 0
       for (let i = 0; i < 2000; i++) yield* answerOf(member)
-      for (let i = 0; i < 100; i++) yield* breaker.setMode("enforce")
+      for (let i = 0; i < 1100; i++) yield* breaker.setMode("enforce")
       yield* Effect.sleep("500 millis")
       assert.isAtMost(seen.most, 1)
       const { exchange } = breaker as never as {
@@ -226,7 +226,7 @@ describe.runIf(withTime)("while Redis is away", () => {
         }
       }
       const { asks, happened, orders, probes } = exchange
-      assert.deepStrictEqual([happened.length, asks.length, probes.length, orders.waiting.length], [0, 0, 0, 32])
+      assert.deepStrictEqual([happened.length, asks.length, probes.length, orders.waiting.length], [0, 0, 0, 1000])
       yield* goOn(server)
       yield* untilStore(member, "shared")
     }).pipe(Effect.scoped))

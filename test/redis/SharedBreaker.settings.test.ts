@@ -17,6 +17,14 @@ describe("a bad setting of a shared breaker", () => {
       [{ name, prefix: "" }, `prefix must be a text that is not empty, got ""`],
       [{ name, poll: -1 }, "poll must be a finite duration above zero, got -1"],
       [{ name, grace: -1 }, "grace must be a finite duration of zero or more, got -1"],
+      [undefined, "settings must be an object of settings (name, prefix and so on), got undefined"],
+      [null, "settings must be an object of settings (name, prefix and so on), got null"],
+      [{ name, batch: 5 }, "batch must be an object of settings (calls and every), got 5"],
+      [{ name, batch: null }, "batch must be an object of settings (calls and every), got null"],
+      [{ name, poll: "60 days" }, `poll must be at most 24 days where it is shared, got "60 days"`],
+      [{ name, batch: { every: 1e300 } }, "batch.every must be at most 24 days where it is shared, got 1e+300"],
+      [{ name, idleTimeToLive: 1e300 }, "idleTimeToLive must be at most 100 years where it is shared, got 1e+300"],
+      [{ name, openDuration: 1e300 }, "openDuration must be at most 100 years where it is shared, got 1e+300"],
       [{ name, batch: { calls: 0 } }, "batch.calls must be a whole number of at least 1, got 0"],
       [{ name, batch: { every: 0 } }, "batch.every must be a finite duration above zero, got 0"],
       [{ name, onStoreError: "refuse" }, `onStoreError must be local or fail, got "refuse"`],
@@ -35,6 +43,13 @@ describe("a bad setting of a shared breaker", () => {
       assert.strictEqual(rangeErrorOf(() => SharedBreaker.layer(options as never)), `SharedBreaker.make: ${said}`)
     })
   }
+
+  it("is refused by a map at once: no settings at all", () => {
+    assert.strictEqual(
+      rangeErrorOf(() => SharedBreaker.layerMap(null as never)),
+      "SharedBreaker.makeMap: settings must be an object of settings (name, prefix and so on), got null"
+    )
+  })
 
   it("is refused by a map at once, and where lookup gives it when its key is asked for", async () => {
     const tripPolicy = over(CallWindow.lastCalls(10_001))

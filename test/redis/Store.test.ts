@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Fiber } from "effect"
+import { Clock, Context, Duration, Effect, Fiber, Layer } from "effect"
 import { Outcome } from "effect-breaker"
 import type { Redis } from "effect/persistence"
+import * as Persistence from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { Store } from "../../src/redis/Store.ts"
 import {
@@ -14,6 +15,7 @@ import {
   keyOf,
   mapOf,
   memberOf,
+  redisOf,
   storeOf,
   until,
   untilStore
@@ -176,6 +178,23 @@ const errors = (ahead: (answer: number) => number, ways: ReadonlyArray<Way>) =>
     }
     return found
   })
+
+describe.runIf(withRedis)("a text that is to live longer than Redis can count", () => {
+  it.live("is written, and lives for ever", () =>
+    Effect.gen(function*() {
+      const server = yield* makeServer()
+      const context = yield* Layer.build(redisOf(server))
+      const store = new Store(Context.get(context, Persistence.Redis.Redis), { prefix: "test", bound: 50, format: 1 })
+      yield* store.read("openai")
+      const now = Date.now()
+      for (const livesFor of [1e300, Infinity]) {
+        const last = yield* store.read("openai")
+        const next = { version: `${last.version}1`, text: "a text" }
+        assert.isUndefined(yield* store.swap("openai", last.version, next, { livesFor, isNews: false, now }))
+        assert.strictEqual(yield* server.send("PTTL", keyOf("openai", "test")), "-1")
+      }
+    }).pipe(Effect.scoped))
+})
 
 describe("Store", () => {
   it.effect("reads the clock of Redis as well as all answers together allow, however slow each was", () =>
