@@ -69,7 +69,7 @@ const program = Effect.gen(function*() {
   const Circuits = LlmBreaker.layer({
     model: {
       tripPolicy: TripPolicy.consecutive(2),
-      openDuration: "2 seconds",
+      openDuration: "4 seconds",
       jitter: 0,
       halfOpen: { successes: 1 },
       ramp: undefined
