@@ -233,7 +233,8 @@ export const make = (options: Options): Effect.Effect<Breaker> => {
  *
  * **Gotchas**
  *
- * Throws a `RangeError` at once for a bad setting. One layer value is one circuit: two calls of `layer` are two.
+ * Throws a `RangeError` at once for a bad setting. One layer value is one circuit where it is built once, as Effect does within one
+ * `provide` or runtime: two calls of `layer` are two circuits, and so is one that is provided anew for each request, which forgets.
  *
  * @category layers
  * @since 0.1.0
