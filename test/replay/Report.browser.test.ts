@@ -71,6 +71,16 @@ describe.skipIf(!hasBrowser)("the page of a report", () => {
 
   const readouts = (page: Page) => page.locator(".readout").allTextContents()
 
+  it("names a stretch where it lies", () =>
+    visit({}, async (page) => {
+      const box = async (selector: string) => (await page.locator(selector).first().boundingBox())!
+      const [row, label] = [await box(".bands"), await box(".bands span")]
+
+      // From the twentieth of sixty minutes to the thirtieth.
+      expect((label.x - row.x) / row.width).toBeCloseTo(1 / 3, 1)
+      expect(label.width / row.width).toBeCloseTo(1 / 6, 1)
+    }))
+
   it("shows every text as a text, and asks for nothing", () =>
     visit({}, async (page) => {
       expect(await page.title()).toBe(`An hour ${hostile}`)
