@@ -30,6 +30,7 @@ const url = process.env.REDIS_URL ?? "redis://127.0.0.1:6379"
 
 const Redis = ReconnectingRedis.layer(NodeRedis.layer({
   url,
+  disableOfflineQueue: true,
   socket: { socketTimeout: 10_000 },
   pingInterval: 4_000
 }))

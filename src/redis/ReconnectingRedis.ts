@@ -29,7 +29,8 @@ import { detached } from "./Detached.ts"
  * - It is ready when the first attempt to connect has succeeded or failed, after one second at the latest; it never fails.
  * - An attempt that fails, or takes more than ten seconds, is followed by another: 100 milliseconds later, then twice as
  *   long, and at most every two seconds.
- * - While there is no connection a command fails at once with a `RedisError` that says why.
+ * - While there is no connection a command fails at once with a `RedisError` that says why. While a client that had one connects
+ *   again by itself, commands wait with it: one of `NodeRedis` fails them at once where it is given `disableOfflineQueue`.
  * - After a command that failed, was given up, or has no answer after two seconds, Redis is asked to answer a `PING`. Where
  *   it does not within two seconds,
  *   the layer is built anew: what was under way fails, and subscriptions go on. What was published in between is lost.
@@ -51,6 +52,7 @@ import { detached } from "./Detached.ts"
  *
  * const RedisLive = ReconnectingRedis.layer(NodeRedis.layer({
  *   url: "redis://127.0.0.1:1",
+ *   disableOfflineQueue: true,
  *   socket: { socketTimeout: 10_000 },
  *   pingInterval: 4_000
  * }))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer } from "effect"
-import { CallWindow, TripPolicy } from "effect-breaker"
+import { Config, ConfigProvider, Duration, Effect, Exit, Layer } from "effect"
+import { Breaker, CallWindow, TripPolicy } from "effect-breaker"
 import { ReconnectingRedis, SharedBreaker } from "effect-breaker/redis"
 import { Redis } from "effect/persistence"
 import { rangeErrorOf } from "../refusals.ts"
@@ -63,4 +63,37 @@ describe("a bad setting of a shared breaker", () => {
     const exit = await Effect.runPromiseExit(Effect.provide(asked, nowhere))
     assert.include(Exit.isFailure(exit) ? String(exit.cause) : "", `SharedBreaker.makeMap: ${said}`)
   })
+})
+
+describe("the settings of a shared breaker in the program's configuration", () => {
+  const { layerConfig } = SharedBreaker
+  const nowhere = ReconnectingRedis.layer(Layer.effect(Redis.Redis, Effect.fail("down")))
+  const asked = Effect.gen(function*() {
+    const breaker = yield* Breaker.Breaker
+    yield* Effect.ignore(breaker.execute(Effect.fail("down")))
+    return yield* breaker.state
+  })
+  const from = (env: Record<string, string>) =>
+    asked.pipe(
+      Effect.provide(
+        layerConfig({
+          name: Config.succeed("openai"),
+          onStoreError: Config.succeed("local"),
+          openDuration: Config.Duration("OPEN_FOR"),
+          tripPolicy: Config.succeed(TripPolicy.consecutive(1))
+        }).pipe(Layer.provide(nowhere))
+      ),
+      Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env)))
+    )
+
+  it.effect("are read when the layer is built", () =>
+    Effect.gen(function*() {
+      const { _tag, retryAfter } = yield* from({ OPEN_FOR: "20 seconds" })
+      assert.deepStrictEqual([_tag, Duration.toMillis(retryAfter)], ["Open", 20_000])
+    }))
+
+  it.effect("fail it where they are missing", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* Effect.flip(from({})))._tag, "ConfigError")
+    }))
 })
