@@ -4,14 +4,13 @@
  * Each is a program of its own, which calls a provider twenty times a second. When that goes down their failures add up to
  * one verdict: one opening for all, a single probe when it is over, and one closing.
  */
-import { NodeRedis } from "@effect/platform-node"
-import { Clock, Context, Deferred, Effect, Layer, Logger, Schedule, Stream } from "effect"
+import { Clock, Deferred, Effect, Layer, Schedule, Stream } from "effect"
 import { Breaker, TripPolicy, withBreaker } from "effect-breaker"
-import { ReconnectingRedis, SharedBreaker } from "effect-breaker/redis"
+import { SharedBreaker } from "effect-breaker/redis"
 import { FakeProvider, Fault } from "effect-breaker/testing"
-import * as Persistence from "effect/persistence"
 import { fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { isThere, Redis } from "./fleet/redis.ts"
 
 const SIZE = 3
 
@@ -25,15 +24,6 @@ interface Said {
 // ---------------------------------------------------------------------------------------------------------------------
 // One process
 // ---------------------------------------------------------------------------------------------------------------------
-
-const url = process.env.REDIS_URL ?? "redis://127.0.0.1:6379"
-
-const Redis = ReconnectingRedis.layer(NodeRedis.layer({
-  url,
-  disableOfflineQueue: true,
-  socket: { socketTimeout: 10_000 },
-  pingInterval: 4_000
-}))
 
 const OpenAiBreaker = SharedBreaker.layer({
   name: "openai",
@@ -67,23 +57,6 @@ const service = Effect.gen(function*() {
 // ---------------------------------------------------------------------------------------------------------------------
 // The first process, which starts the others
 // ---------------------------------------------------------------------------------------------------------------------
-
-// Without Redis each process goes on alone: that is no fleet.
-const isThere = Effect.scoped(Effect.gen(function*() {
-  const context = yield* Layer.build(NodeRedis.layer({ url, socket: { reconnectStrategy: false } }))
-  yield* Context.get(context, Persistence.Redis.Redis).send("PING")
-})).pipe(
-  Effect.timeout("3 seconds"),
-  Effect.provide(Logger.layer([])),
-  Effect.catchCause(() =>
-    Effect.sync(() => {
-      console.error(`There is no Redis at ${url}.`)
-      console.error("Start one (redis-server, or docker run -p 6379:6379 redis:7), or say where it is:")
-      console.error("  REDIS_URL=redis://127.0.0.1:6379 npm run example:fleet")
-      process.exit(1)
-    })
-  )
-)
 
 const fleet = Effect.gen(function*() {
   yield* isThere

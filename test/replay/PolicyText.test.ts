@@ -13,7 +13,7 @@ describe("a policy in words", () => {
       PolicyText.inWords(Policy.builtIn.llm),
       "opens at 50 % failed of the last 100 within 1 min, at least 10 (below that 5 in a row), or at 80 % slower than 30 s " +
         "of the last 100 within 1 min; for 2 s, each time 2 times as long, at most 5 min; 3 probes, 3 at once, lease 2 min; " +
-        "ramp 10 %, 25 %, 50 %, each 2 s"
+        "ramp 10 %, 25 %, 50 %, each 2 s, tolerates 10 %"
     )
   })
 
