@@ -1,6 +1,9 @@
-// A route handler as in Next.js (`app/api/chat/route.ts`), with the AI SDK behind circuits: it streams an answer, another
-// provider takes over while the first is down, a person is told so, and when nobody can answer the client is told when to
-// come back. `npm run example:route` runs it against two providers on this machine that fail as they are told.
+/**
+ * `npm run example:route`: a route handler as in Next.js (`app/api/chat/route.ts`), with the AI SDK behind circuits.
+ *
+ * It streams an answer, another provider takes over while the first is down, a person is told so, and when nobody can answer
+ * the client is told when to come back. It runs against two providers on this machine that fail as they are told.
+ */
 import { createAnthropic } from "@ai-sdk/anthropic"
 import { createOpenAI } from "@ai-sdk/openai"
 import { streamText, wrapLanguageModel } from "ai"
