@@ -158,6 +158,7 @@ const serve = (
     const { faultHeader, host, json, model, once, port, requests, seed } = given
     const say = (event: object, text: string) => screen.print(json ? JSON.stringify(event) : text)
     const context = yield* Effect.context<never>()
+    const began = yield* Clock.currentTimeMillis
     const made = yield* Effect.try({
       try: () =>
         FakeProvider.make({
@@ -171,16 +172,24 @@ const serve = (
           journalSize: 0,
           onEnd: (entry) => {
             tally.add(entry)
-            if (requests) Effect.runSyncWith(context)(say({ event: "request", ...entry }, requestLine(entry)))
+            if (requests) Effect.runSyncWith(context)(say(requestEvent(entry, began), requestLine(entry)))
           }
         }),
       catch: (error) => Failed.wrong(optionOf((error as RangeError).message))
     })
     const provider = yield* Effect.mapError(made, ({ message }) => Failed.failed(message))
-    const began = yield* Clock.currentTimeMillis
     const { baseUrl, url } = provider
     yield* say(
-      { event: "listening", url, baseUrl, port: provider.port, script: given.script, seed, phases: script },
+      {
+        event: "listening",
+        time: timeOf(began),
+        url,
+        baseUrl,
+        port: provider.port,
+        script: given.script,
+        seed,
+        phases: script
+      },
       [
         `${screen.paint("bold", "Fake provider")} at ${url}  (script ${Input.nameOf(given.script)}, seed ${seed})`,
         `  OpenAI's clients, AI SDK  base URL ${baseUrl}`,
@@ -203,7 +212,7 @@ const serve = (
         Object.assign(now, { name, began: at, length })
         const phase = script[index]!
         yield* say(
-          { event: "phase", at, name, for: length === Infinity ? null : length },
+          { event: "phase", time: timeOf(began + at), offsetMs: at, name, forMs: length === Infinity ? null : length },
           phaseLine(at, name, length, phase)
         )
         at += length
@@ -260,6 +269,18 @@ const phaseLine = (
   ]
   return `${clockOf(at)}  ${name} (${Words.span(length)})${what.length === 0 ? "" : `: ${what.join(", ")}`}`
 }
+
+const timeOf = (moment: number): string => new Date(moment).toISOString()
+
+// As a line of a log that replay reads: its times have a zone or a unit, and no field has a name that means something else.
+const requestEvent = ({ at, end, endedAt, ...rest }: FakeProvider.Entry, began: number): object => ({
+  event: "request",
+  time: timeOf(began + at),
+  offsetMs: at,
+  tookMs: endedAt === undefined ? undefined : endedAt - at,
+  ending: end,
+  ...rest
+})
 
 const requestLine = ({ at, end, endedAt, fault, format, index, model, phase, status }: FakeProvider.Entry): string =>
   `${clockOf(at)}  #${index} ${format ?? "?"} ${model ?? ""} → ${status ?? "no answer"}, ${end}`
