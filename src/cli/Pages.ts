@@ -13,6 +13,7 @@ import * as Words from "../replay/Words.ts"
 import * as Failed from "./Failed.ts"
 import { Screen } from "./Screen.ts"
 import * as Strip from "./Strip.ts"
+import * as Text from "./Text.ts"
 
 /** The option that asks for a page. */
 export const flag = Flag.String("report").pipe(
@@ -35,10 +36,11 @@ export const write = Effect.fnUntraced(function*(file: Option.Option<string>, pa
 
 /** The states of all runs over the same time, a line for each, with an axis and a legend. */
 export const strips = (
-  runs: ReadonlyArray<Report.Run>,
+  all: ReadonlyArray<Report.Run>,
   clock: Words.Clock,
   { columns, paint }: Pick<Screen, "columns" | "paint">
 ): string => {
+  const runs = all.map(({ name, timeline }) => ({ name: Text.plain(name), timeline }))
   const names = Math.max(...runs.map(({ name }) => displayWidth(name)))
   const width = Math.max(10, Math.min(100, columns - names - 3))
   const { from, until } = runs[0]!.timeline

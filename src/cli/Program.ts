@@ -91,7 +91,7 @@ const present: CliOutput.Presenter["present"] = (event) => {
   }
   if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
   const lines = event.errors.map(({ message }) => `effect-breaker: ${message}`)
-  return Console.error([...lines, `See ${event.commandPath.join(" ")} --help`].join("\n"))
+  return Console.error(Text.lines([...lines, `See ${event.commandPath.join(" ")} --help`].join("\n")))
 }
 
 const version = (JSON.parse(fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {

@@ -122,9 +122,9 @@ interface Given {
 const provide = (given: Given) =>
   Effect.gen(function*() {
     const screen = yield* Screen
-    if (given.list) return yield* screen.print(given.json ? JSON.stringify(Script.readyMade) : listed)
+    if (given.list) return yield* screen.print(given.json ? Text.json(Script.readyMade) : listed)
     const script = yield* scriptOf(given.script)
-    if (given.print) return yield* screen.print(JSON.stringify(script, null, 2))
+    if (given.print) return yield* screen.print(Text.json(script, { indent: 2 }))
     const tally = ProviderTally.make()
     yield* Ending.byHandIsFine
     yield* Effect.scoped(serve(given, script, tally)).pipe(
@@ -156,7 +156,7 @@ const serve = (
   Effect.gen(function*() {
     const screen = yield* Screen
     const { faultHeader, host, json, model, once, port, requests, seed } = given
-    const say = (event: object, text: string) => screen.print(json ? JSON.stringify(event) : text)
+    const say = (event: object, text: string) => screen.print(json ? Text.json(event) : text)
     const context = yield* Effect.context<never>()
     const began = yield* Clock.currentTimeMillis
     const made = yield* Effect.try({
@@ -245,7 +245,7 @@ const untilThen = (moment: number): Effect.Effect<void> =>
 const summarize = (tally: ProviderTally.Tally, json: boolean): Effect.Effect<void> =>
   Effect.flatMap(Screen, (screen) => {
     const phases = tally.read()
-    if (json) return screen.print(JSON.stringify({ event: "summary", requests: tally.requests(), phases }))
+    if (json) return screen.print(Text.json({ event: "summary", requests: tally.requests(), phases }))
     return screen.print(phases.length === 0 ? "\nNobody asked." : `\n${ProviderTally.table(phases)}`)
   })
 
@@ -267,7 +267,9 @@ const phaseLine = (
     ...faults.map(({ fault, share }) => `${labelOf(fault)} ${Words.percent(share)}`),
     ...limits.map(({ _tag }) => `limit ${_tag.toLowerCase()}`)
   ]
-  return `${clockOf(at)}  ${name} (${Words.span(length)})${what.length === 0 ? "" : `: ${what.join(", ")}`}`
+  return Text.plain(
+    `${clockOf(at)}  ${name} (${Words.span(length)})${what.length === 0 ? "" : `: ${what.join(", ")}`}`
+  )
 }
 
 const timeOf = (moment: number): string => new Date(moment).toISOString()
@@ -283,8 +285,8 @@ const requestEvent = ({ at, end, endedAt, ...rest }: FakeProvider.Entry, began: 
 })
 
 const requestLine = ({ at, end, endedAt, fault, format, index, model, phase, status }: FakeProvider.Entry): string =>
-  `${clockOf(at)}  #${index} ${format ?? "?"} ${model ?? ""} → ${status ?? "no answer"}, ${end}`
-  + ` after ${Words.span((endedAt ?? at) - at)}${fault === undefined ? "" : ` (${fault}, ${phase})`}`
+  `${clockOf(at)}  #${index} ${format ?? "?"} ${Text.plain(model ?? "")} → ${status ?? "no answer"}, ${end}`
+  + ` after ${Words.span((endedAt ?? at) - at)}${fault === undefined ? "" : ` (${fault}, ${Text.plain(phase)})`}`
 
 const labelOf = (fault: Fault.Fault): string => {
   if (fault._tag === "JsonError") return `${fault.status} ${fault.code ?? fault.type ?? ""}`.trimEnd()

@@ -131,12 +131,11 @@ const replay = Effect.fnUntraced(function*(given: Given) {
   }))
   if (given.json) {
     const bare = given.timelines ? result.policies : result.policies.map(({ timeline: _, ...rest }) => rest)
-    return yield* screen.print(JSON.stringify({ ...result, policies: bare }))
+    return yield* screen.print(Text.json({ ...result, policies: bare }))
   }
   const names = result.policies.map(({ policy }) => policy)
   yield* screen.print([
-    ...facts,
-    ...Logs.skips(result.log),
+    ...facts.concat(Logs.skips(result.log)).map(Text.plain),
     "",
     Table.plain(["", ...names], figures),
     "",

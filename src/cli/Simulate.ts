@@ -108,7 +108,7 @@ const simulate = Effect.fnUntraced(function*(given: Given) {
   if (given.list) return yield* screen.print(listed())
   if (Option.isNone(given.scenario)) return yield* Failed.wrong("simulate: which SCENARIO? See --list")
   const scenario = yield* scenarioOf(given.scenario.value)
-  if (given.print) return yield* screen.print(JSON.stringify(scenario, null, 2))
+  if (given.print) return yield* screen.print(Text.json(scenario, { indent: 2 }))
   const policies = yield* Policies.read(given.policies)
   const checkEvery = yield* everyOf(given.healthCheck)
   const guards: ReadonlyArray<readonly [name: string, guard: Guard.Make]> = [
@@ -136,10 +136,10 @@ const simulate = Effect.fnUntraced(function*(given: Given) {
   }))
   if (given.json) {
     const bare = given.timelines ? results : results.map(({ timeline: _, ...rest }) => rest)
-    return yield* screen.print(JSON.stringify({ scenario, seed: given.seed, results: bare }, finite))
+    return yield* screen.print(Text.json({ scenario, seed: given.seed, results: bare }, { replacer: finite }))
   }
   yield* screen.print([
-    ...facts,
+    ...facts.map(Text.plain),
     "",
     Table.plain(["", ...results.map(({ policy }) => policy)], figures),
     "",

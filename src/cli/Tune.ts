@@ -160,7 +160,7 @@ const tune = Effect.fnUntraced(function*(given: Given) {
     : yield* overLog(given, common, state)
   const screen = yield* Screen
   yield* given.json
-    ? screen.print(JSON.stringify(TuneFigures.json(result, given.timelines), Simulate.finite))
+    ? screen.print(Text.json(TuneFigures.json(result, given.timelines), { replacer: Simulate.finite }))
     : (toOutput ? screen.note : screen.print)(told(result, shown, screen))
   // Last: where it cannot be written, what was found is not gone.
   yield* writePolicy(given.out, result.recommended.policy)
@@ -182,7 +182,7 @@ const tune = Effect.fnUntraced(function*(given: Given) {
 const told = (result: Tune.Result, shown: Shown, screen: Screen): string => {
   const { head, rows } = TuneFigures.frontier(result)
   return [
-    ...shown.facts,
+    ...shown.facts.map(Text.plain),
     "",
     Table.plain(head, rows),
     "",
@@ -272,7 +272,7 @@ const checked = <A>(make: () => A): Effect.Effect<A, Failed.Failed> =>
 const writePolicy = Effect.fnUntraced(function*(out: Option.Option<string>, policy: Policy.Policy) {
   if (Option.isNone(out)) return
   const screen = yield* Screen
-  const text = JSON.stringify(TuneFigures.written(policy), null, 2)
+  const text = Text.json(TuneFigures.written(policy), { indent: 2 })
   if (out.value === "-") return yield* screen.print(text)
   const files = yield* FileSystem.FileSystem
   yield* Effect.mapError(

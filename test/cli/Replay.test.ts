@@ -82,6 +82,24 @@ describe.concurrent("effect-breaker replay", () => {
       assert.deepStrictEqual(fromFile.policies, read.policies)
     }))
 
+  it.live("writes no control character that a log has: in tables, strips, sentences, JSON and errors", () =>
+    Effect.gen(function*() {
+      const evil = "\u001b[31mred\u0007\u001b]0;pwn\u0007\u009b2J\r\n"
+      const names = lines.map((line) => JSON.stringify({ ...JSON.parse(line), circuit: evil }))
+      const file = place("evil.jsonl", [...names, JSON.stringify({ time: evil, took: 1, ok: true })].join("\n"))
+      const policy = consecutive(3, { name: evil })
+      const runs = [[file, "--policy", policy], [file, "--policy", policy, "--json"], [file, "--strict"]]
+      for (const args of runs) {
+        const run = yield* command(["replay", ...args], { env: { FORCE_COLOR: "1" } })
+        yield* run.exitCode
+        // oxlint-disable-next-line no-control-regex
+        const text = (run.out() + run.err()).replaceAll(/\u001b\[(?:3[1235]|[012])m(?=[▁-█▒X]|\n|$| {2}|▁ closed)/g, "")
+        assert.include(text.replaceAll("\\u001b", "␛"), "␛[31mred")
+        // oxlint-disable-next-line no-control-regex
+        assert.notMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
+      }
+    }))
+
   it.live("measures by the incidents that it is given", () =>
     Effect.gen(function*() {
       const file = place(
