@@ -14,6 +14,7 @@ import type * as Replay from "../replay/Replay.ts"
 import * as Words from "../replay/Words.ts"
 import * as Failed from "./Failed.ts"
 import * as Input from "./Input.ts"
+import type * as Output from "./Output.ts"
 
 /** How the argument is described. */
 export const described =
@@ -60,6 +61,12 @@ export interface Given {
   readonly strict: boolean
   readonly incidents: Option.Option<string>
 }
+
+/** The files that the options name. */
+export const files = ({ columns, incidents }: Given): ReadonlyArray<Output.Named> => [
+  ["--columns", columns],
+  ["--incidents", incidents]
+]
 
 /** How a log is read: its options, its incidents where they are given, and a state that tells how far the reading is. */
 export const read = Effect.fnUntraced(function*(log: string, given: Given) {

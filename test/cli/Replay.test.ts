@@ -45,7 +45,10 @@ describe.concurrent("effect-breaker replay", () => {
         /^1,200 calls of 1 circuit, 2026-05-01 12:00:00 to .* UTC \(20 min\): 900 went well, 300 failed\.\n1 incident\.\n/
       )
       assert.match(out, /\n +default +mine\n─+\nopenings +5 \(4 again\) +15 \(14 again\)\n/)
-      assert.match(out, /\n {2}saved: would have failed +29\d +28\d\n/)
+      assert.match(
+        out,
+        /\n {2}while open +\d+ +\d+\n(?: {2}while recovering .*\n)?saved: would have failed +29\d +28\d\n/
+      )
       assert.match(out, /\ndefault {2}▁+[▂-▇]?█+[▂-▇]?[▁▒█▂-▇]*▁+\nmine {5}▁+/)
       assert.match(out, /▁ closed .* █ open {2}▒ half-open/)
       assert.match(out, /\n2026-05-01 12:05:00 +gpt-5 +5 min +300 of 300 +4\.3 s, .* +2\.3 s, /)
@@ -113,6 +116,64 @@ describe.concurrent("effect-breaker replay", () => {
       assert.strictEqual(policies[0].incidents[0].openAfter, 14_300)
     }))
 
+  it.live("says where an incident is of a circuit that the log does not have, and which it has", () =>
+    Effect.gen(function*() {
+      const file = place(
+        "stranger.json",
+        `[{ "start": "2026-05-01T12:05:00Z", "end": "2026-05-01T12:10:00Z", "circuit": "gpt" }]`
+      )
+      const run = yield* command(["replay", log, "--policy", "default", "--incidents", file])
+      assert.strictEqual(yield* run.exitCode, 0, run.err())
+      assert.match(run.out(), /\n1 incident\.\nOf these, those of gpt are of no circuit in this log/)
+      assert.match(run.out(), /The log has no circuit gpt: [^.]* It has\s+gpt-5\./)
+      assert.notMatch(run.out(), /opened in incidents/)
+    }))
+
+  it.live("shows no time to close for a policy that never opened", () =>
+    Effect.gen(function*() {
+      const never = consecutive(1000, { name: "never" })
+      const run = yield* command(["replay", log, "--policy", never, "--policy", consecutive(3)])
+      assert.strictEqual(yield* run.exitCode, 0, run.err())
+      assert.match(run.out(), /\n {2}median time to close +– +\d/)
+      assert.match(run.out(), /\n2026-05-01 12:05:00 +gpt-5 +5 min +300 of 300 +never, – +2\.3 s, /)
+    }))
+
+  it.live("shows pauses of throttled calls apart, and failed calls alike whether they were let go or refused", () =>
+    Effect.gen(function*() {
+      const throttled = lines.map((line) => line.replace("529", "429"))
+      const run = yield* command(["replay", place("throttled.jsonl", throttled.join("\n")), "--policy", "default"])
+      assert.strictEqual(yield* run.exitCode, 0, run.err())
+      const [, paused] = /\ncalls refused +(\d+) \(.*\n {2}paused, as a 429 asks +\1\n/.exec(run.out())!
+      assert.isAbove(Number(paused), 200)
+      assert.match(run.out(), /\nsaved: would have failed +0\nsaved: would have been throttled +\d+\n/)
+      assert.match(run.out(), /\ncalls let go that failed +0\ncalls let go that were throttled +\d+\n/)
+    }))
+
+  it.live("overwrites nothing that it reads, by whatever name", () =>
+    Effect.gen(function*() {
+      const own = place("own.jsonl", `${lines.join("\n")}\n`)
+      const link = path.join(folder, "link.jsonl")
+      const hard = path.join(folder, "hard.jsonl")
+      fs.symlinkSync(own, link)
+      fs.linkSync(own, hard)
+      const policy = place("own-policy.json", consecutive(3))
+      const cases = [
+        [own, "--report", own],
+        [own, "--report", link],
+        [link, "--report", own],
+        [own, "--report", hard],
+        [own, "--report", path.join(folder, "..", path.basename(folder), "own.jsonl")],
+        [own, "--policy", policy, "--report", policy]
+      ]
+      for (const args of cases) {
+        const run = yield* command(["replay", ...args])
+        assert.deepStrictEqual([yield* run.exitCode, run.out()], [2, ""], args.join(" "))
+        assert.match(run.err(), /--report .*: that is the file of (?:LOG|--policy), and it would be overwritten\n$/)
+      }
+      assert.strictEqual(fs.readFileSync(own, "utf8"), `${lines.join("\n")}\n`)
+      assert.strictEqual(fs.readFileSync(policy, "utf8"), consecutive(3))
+    }))
+
   it.live("draws the jitter of openings from a seed, and has none without", () =>
     Effect.gen(function*() {
       const policy = consecutive(3, { jitter: 0.5 })
@@ -159,12 +220,18 @@ describe.concurrent("effect-breaker replay", () => {
       assert.match(page, /<h2 id="run-0">llm<\/h2>/)
       const away = yield* command(["replay", log, "--report", path.join(folder, "no/such/folder.html")])
       assert.strictEqual(yield* away.exitCode, 1)
-      assert.match(away.err(), /^effect-breaker: cannot write .*folder\.html: /)
+      assert.match(away.err(), /^effect-breaker: cannot write .*folder\.html: there is no such folder\n$/)
+      assert.match(away.out(), /^1,200 calls of 1 circuit/)
+      const onto = yield* command(["replay", log, "--report", folder])
+      assert.strictEqual(yield* onto.exitCode, 1)
+      assert.match(onto.err(), /: it is a directory\n$/)
+      assert.match(onto.out(), /^1,200 calls of 1 circuit/)
     }))
 
   const wrong: ReadonlyArray<readonly [args: ReadonlyArray<string>, said: RegExp]> = [
     [[], /Missing required argument: LOG/],
     [["./nope.jsonl"], /cannot read \.\/nope\.jsonl: there is no such file/],
+    [[folder], /cannot read .*: it is a directory\n$/],
     [[log, "--policy", "nope"], /--policy nope: neither a file nor one of default, llm/],
     [[log, "--policy", "{"], /--policy:1:2: no JSON/],
     [[log, "--policy", `{"ramp":{"shares":[2],"every":1}}`], /--policy: ramp\.shares must be .*, got \[2\]/],
