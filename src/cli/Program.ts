@@ -30,7 +30,7 @@ const effectBreaker = Command.make("effect-breaker").pipe(
     Text.paragraphs(
       "Tools around effect-breaker, the circuit breaker for programs that call language models.",
       "Exit codes: 0 it did what it was asked; 1 it could not, or found what it was told to fail on; 2 it was asked wrongly;"
-        + " 130 it was interrupted."
+        + " 130 it was interrupted (a provider that is ended by Ctrl-C did what it was asked)."
     )
   ),
   Command.withExamples([

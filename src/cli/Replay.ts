@@ -115,9 +115,10 @@ const replay = Effect.fnUntraced(function*(given: Given) {
     return yield* Failed.failed(
       `${Input.nameOf(log)}: there is no call in it (lines: ${Words.whole(result.log.lines)})${
         Logs.skipped(result.log)
-      }`
+      }${Logs.hint(result.log)}`
     )
   }
+  if (Logs.isMostlyUnread(result.log)) yield* screen.note(`effect-breaker: ${Logs.skips(result.log)[0]}`)
   const runs = result.policies.map(({ policy, timeline }) => ({ name: policy, timeline }))
   const figures = ReplayFigures.rows(result)
   const facts = ReplayFigures.facts(result)

@@ -228,10 +228,18 @@ const overLog = Effect.fnUntraced(function*(given: Given, common: Tune.Options, 
     Effect.catchTags({
       ...Logs.complaints(source),
       CannotTune: ({ log, message }) =>
-        Effect.fail(Failed.failed(`${name}: ${message}${log === undefined ? "" : Logs.skipped(log)}`))
+        Effect.fail(
+          Failed.failed(
+            `${name}: ${message}${
+              log === undefined ? "" : `${Logs.skipped(log)}${log.records === 0 ? Logs.hint(log) : ""}`
+            }`
+          )
+        )
     })
   )
   const { log: reading, ...found } = result
+  const screen = yield* Screen
+  if (Logs.isMostlyUnread(reading)) yield* screen.note(`effect-breaker: ${Logs.skips(reading)[0]}`)
   const { replay } = found
   const shown: Shown = {
     facts: [...ReplayFigures.facts(replay), ...Logs.skips(reading), result.heldOut, tried(result)],

@@ -125,7 +125,7 @@ describe.concurrent("effect-breaker replay", () => {
       const run = yield* command(["replay", log, "--policy", "default", "--incidents", file])
       assert.strictEqual(yield* run.exitCode, 0, run.err())
       assert.match(run.out(), /\n1 incident\.\nOf these, those of gpt are of no circuit in this log/)
-      assert.match(run.out(), /The log has no circuit gpt: [^.]* It has\s+gpt-5\./)
+      assert.match(run.out(), /The log has no circuit gpt: [^.]*\. It has\s+gpt-5\./)
       assert.notMatch(run.out(), /opened in incidents/)
     }))
 
@@ -208,6 +208,36 @@ describe.concurrent("effect-breaker replay", () => {
       assert.match(empty.err(), /empty\.jsonl: there is no call in it \(lines: 1\)\. Skipped 1 as /)
     }))
 
+  it.live("says loudly where most of a log was not read, and what to do where its newest calls come first", () =>
+    Effect.gen(function*() {
+      const run = yield* command([
+        "replay",
+        place("newest.jsonl", lines.toReversed().join("\n")),
+        "--policy",
+        "default"
+      ])
+      assert.strictEqual(yield* run.exitCode, 0, run.err())
+      const loud = /MOST OF THE LOG WAS NOT READ: \d+ of 1,200 lines were skipped/
+      assert.match(run.out(), loud)
+      assert.match(run.err(), loud)
+      assert.match(run.out(), /\nA log has to be in order of time\. .* tac LOG \| effect-breaker replay -\./)
+      const well = yield* command(["replay", log, "--policy", "default"])
+      assert.strictEqual(yield* well.exitCode, 0)
+      assert.notMatch(well.out(), /MOST/)
+    }))
+
+  it.live("hints at --list where a document has its list inside", () =>
+    Effect.gen(function*() {
+      const calls = lines.map((line) => JSON.parse(line))
+      for (const text of [JSON.stringify({ calls }), JSON.stringify({ calls }, null, 2)]) {
+        const run = yield* command(["replay", "-", "--policy", "default"], { input: text })
+        assert.strictEqual(yield* run.exitCode, 1)
+        assert.match(run.err(), /no call in it.*Where it is one JSON document .* name the list: --list calls\n$/)
+        const { calls: read } = yield* json(["-", "--policy", "default", "--list", "calls"], text)
+        assert.strictEqual(read.succeeded, 900)
+      }
+    }))
+
   it.live("writes a page that shows the same, and says where it is", () =>
     Effect.gen(function*() {
       const out = place("out.html")
@@ -260,7 +290,8 @@ describe.concurrent("effect-breaker replay", () => {
       assert.strictEqual(yield* run.exitCode, 0, run.out())
       assert.match(run.out(), /big\.jsonl {2}\[[█░]{24}\] {2}[\d.]+ % {2}[\d,]+ lines/)
       const left = run.out().split("\u001b[2K").at(-1)!
-      assert.match(left, /^[\d,]+ calls of 1 circuit/)
+      // Forty times the same day is no log in order.
+      assert.match(left, /^effect-breaker: MOST OF THE LOG WAS NOT READ: .*\r?\n[\d,]+ calls of 1 circuit/)
     }))
 
   it.live.skipIf(!hasScript)(

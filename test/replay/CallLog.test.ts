@@ -5,6 +5,7 @@ import * as Stream from "effect/Stream"
 import fs from "node:fs"
 import os from "node:os"
 import path from "node:path"
+import { gzipSync } from "node:zlib"
 import * as CallLog from "../../src/replay/CallLog.ts"
 import { cut, encode, jsonLines, reading, readingBytes, told } from "./reading.ts"
 
@@ -553,4 +554,25 @@ describe("the beginning and the end of a call", () => {
       { at: 1_777_636_800_000, took: 1000 }
     ])
   })
+})
+
+describe("a log that is no text", () => {
+  const line = jsonLines({ time: "2026-05-01T12:00:00Z", took: 1, status: 200 })
+  const utf16 = (text: string) => new Uint8Array(Uint16Array.from(text, (char) => char.charCodeAt(0)).buffer)
+  const cases: ReadonlyArray<readonly [name: string, bytes: Uint8Array, says: string]> = [
+    ["packed by gzip", gzipSync(line), "it is packed by gzip: unpack it first, as zcat does"],
+    ["UTF-16", utf16(`\ufeff${line}`), "it is text in UTF-16: write it as UTF-8 first, as iconv does"],
+    ["UTF-16 without a mark", utf16(line.repeat(100)), "it is text in UTF-16: write it as UTF-8 first, as iconv does"]
+  ]
+  for (const [name, bytes, says] of cases) {
+    it(`is told for what it is, once, whatever it is cut into: ${name}`, () => {
+      for (const size of [1, 7, 100_000]) {
+        const { reading, records } = readingBytes(cut(bytes, size))
+        assert.deepStrictEqual(records, [])
+        assert.deepStrictEqual(reading.skips, [{ reason: "malformed", count: 1, lines: [1], example: says }])
+      }
+      const strict = CallLog.read([bytes], { strict: true, onRecord: () => {} })
+      assert.strictEqual(Effect.runSync(Effect.flip(strict)).message, `Line 1: ${says}`)
+    })
+  }
 })
