@@ -9,7 +9,7 @@ import path from "node:path"
 /** A root module imports lower ranks only: never its own rank, never a folder. */
 const ranks: ReadonlyArray<ReadonlyArray<string>> = [
   ["internal/Setting"],
-  ["Outcome"],
+  ["Outcome", "internal/Exact"],
   ["CallWindow"],
   ["TripPolicy"],
   ["Evidence"],

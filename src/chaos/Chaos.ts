@@ -23,6 +23,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Exact from "../internal/Exact.ts"
 import * as Setting from "../internal/Setting.ts"
 import type { ChaosError } from "./ChaosError.ts"
 import * as InjectEffect from "./InjectEffect.ts"
@@ -254,7 +255,8 @@ export interface ConfigOptions {
  * **Details**
  *
  * - `CHAOS`: the plan, as JSON. Without it, nothing happens.
- * - `CHAOS_UNTIL`: when it ends, as an instant such as `2030-05-01T18:00:00Z`. It is required, at most a day ahead, and no
+ * - `CHAOS_UNTIL`: when it ends, as an instant with its zone, such as that which `date -u -d '+1 hour' +%FT%TZ` prints. It is
+ *   required, at most a day ahead, and no
  *   restart of the program moves it. Once it has passed, nothing happens.
  * - `CHAOS_IN_PRODUCTION`: must be `true` where the program runs in production. Without it, chaos stays off there, with an
  *   error in the log.
@@ -292,11 +294,12 @@ export const layerConfig = (
       return Layer.empty
     }
     const now = yield* Clock.currentTimeMillis
-    const { faults, for: length = Infinity, script, seed } = yield* Config.schema(
+    const { faults, for: length = Infinity, script, seed } = yield* decoded(
+      name,
       Schema.fromJsonString(Plan.Plan),
-      name
+      given.value
     )
-    const left = (yield* until(`${name}_UNTIL`, now)) - now
+    const left = Date.parse(yield* until(`${name}_UNTIL`, now)) - now
     if (left <= 0) {
       yield* Effect.logInfo(`${name}_UNTIL has passed: chaos stays off.`)
       return Layer.empty
@@ -373,14 +376,25 @@ const until = (name: string, now: number) => {
     // Without a zone, each machine would read another instant.
     /T.*(?:Z|[+-]\d\d:?\d\d)$/.test(value) && Date.parse(value) <= now + oneDay
       ? undefined
-      : Setting.wrong("an instant at most a day ahead, such as 2030-05-01T18:00:00Z", value)
+      : Setting.wrong(`an instant at most a day ahead, such as ${soon(now)}`, value)
   ))
   return Config.String(name).pipe(
     Config.withDefault(""),
-    Effect.flatMap((value) => Schema.decodeEffect(Schema.Struct({ [name]: Instant }))({ [name]: value })),
-    Effect.mapBoth({
-      onSuccess: (read) => Date.parse(read[name]!),
-      onFailure: (error) => error._tag === "ConfigError" ? error : new Config.ConfigError(error)
-    })
+    Effect.flatMap((value) => decoded(name, Instant, value))
   )
 }
+
+// An hour ahead: what is shown as an example can be copied.
+const soon = (now: number): string => new Date(now + 3_600_000).toISOString().replace(/\.\d+Z$/, "Z")
+
+const decoded = <A>(
+  name: string,
+  schema: Schema.Codec<A, unknown>,
+  value: string
+): Effect.Effect<A, Config.ConfigError> =>
+  Schema.decodeUnknownEffect(Schema.Struct({ [name]: schema }), Exact.options)({ [name]: value }).pipe(
+    Effect.mapBoth({
+      onSuccess: (read) => read[name] as A,
+      onFailure: (error) => new Config.ConfigError(error)
+    })
+  )

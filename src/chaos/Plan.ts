@@ -7,6 +7,7 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import * as Exact from "../internal/Exact.ts"
 import * as Setting from "../internal/Setting.ts"
 import * as Chance from "./Chance.ts"
 import * as Fault from "./Fault.ts"
@@ -121,6 +122,8 @@ export const Plan: Schema.Codec<Plan, unknown> = /*#__PURE__*/ Schema.Struct({
   )
 )
 
+const FaultsAlone = /*#__PURE__*/ Schema.Struct({ faults: Faults })
+
 /** What one call gets. */
 export interface Draw {
   readonly fault: Fault.Fault
@@ -147,10 +150,10 @@ export interface Played {
 
 /** Checks faults. Throws a `RangeError`. */
 export const checkFaults = (where: string, faults: ReadonlyArray<FaultShare>): ReadonlyArray<FaultShare> =>
-  Setting.option(where, "faults", Faults, faults)
+  Exact.enforce(where, FaultsAlone, { faults }).faults
 
 /** Checks a plan. Throws a `RangeError`. */
-export const check = (where: string, plan: Plan): Plan => Setting.enforce(where, Plan, plan)
+export const check = (where: string, plan: Plan): Plan => Exact.enforce(where, Plan, plan)
 
 /** Begins a plan, which was checked, at elapsed time zero. */
 export const play = ({ faults = [], for: lasts = oneHour, script, seed = 1 }: Plan): Played => {

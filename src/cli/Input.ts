@@ -47,14 +47,22 @@ export const json = (text: string, file: string): Effect.Effect<unknown, Failed.
     }
   })
 
+/** Why a file cannot be read or written, in words. */
+export const reasonOf = (error: { readonly message: string; readonly reason?: unknown }): string => {
+  const { _tag: tag, cause } = Object(error.reason) as { readonly _tag?: unknown; readonly cause?: unknown }
+  const { code } = Object(cause) as { readonly code?: unknown }
+  if (code === "EISDIR" || /EISDIR/.test(error.message)) return "it is a directory"
+  if (code === "ENOTDIR") return "a part of its path is no directory"
+  return tag === "NotFound"
+    ? "there is no such file"
+    : tag === "PermissionDenied"
+    ? "permission denied"
+    : error.message
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 
 const placeOf = (text: string, position: number): string => {
   const lines = text.slice(0, position).split("\n")
   return `${lines.length}:${lines.at(-1)!.length + 1}`
-}
-
-const reasonOf = (error: { readonly message: string; readonly reason?: unknown }): string => {
-  const tag = (error.reason as { readonly _tag?: unknown } | undefined)?._tag
-  return tag === "NotFound" ? "there is no such file" : tag === "PermissionDenied" ? "permission denied" : error.message
 }

@@ -14,6 +14,7 @@ import type * as Replay from "../replay/Replay.ts"
 import * as Words from "../replay/Words.ts"
 import * as Failed from "./Failed.ts"
 import * as Input from "./Input.ts"
+import type * as Output from "./Output.ts"
 
 /** How the argument is described. */
 export const described =
@@ -61,6 +62,12 @@ export interface Given {
   readonly incidents: Option.Option<string>
 }
 
+/** The files that the options name. */
+export const files = ({ columns, incidents }: Given): ReadonlyArray<Output.Named> => [
+  ["--columns", columns],
+  ["--incidents", incidents]
+]
+
 /** How a log is read: its options, its incidents where they are given, and a state that tells how far the reading is. */
 export const read = Effect.fnUntraced(function*(log: string, given: Given) {
   const columns = Option.isNone(given.columns) ? undefined : yield* columnsOf(given.columns.value)
@@ -103,21 +110,54 @@ export const complaints = (log: string) => ({
   LogUnreadable: ({ message }: CallLog.LogUnreadable) => Effect.fail(Failed.failed(`${Input.nameOf(log)}: ${message}`))
 })
 
-/** What is said of lines that were skipped, one sentence for each reason. */
-export const skips = ({ others, skips }: CallLog.Reading): ReadonlyArray<string> => [
-  ...skips.map(({ count, example, lines, reason }) =>
-    `Skipped ${Words.whole(count)} as ${reason}: line ${lines.join(", ")}${
-      count > lines.length ? ", …" : ""
-    } (${example})`
-  ),
-  ...(others === 0 ? [] : [`${Words.whole(others)} spans are no calls to a model.`])
-]
+/** Whether most lines of a log were skipped that are no copies: what is told of the rest may be far from the truth. */
+export const isMostlyUnread = (reading: CallLog.Reading): boolean =>
+  reading.records > 0 && unreadOf(reading) > reading.records
+
+/** What is said of lines that were skipped: loudly where they are most of the log, and one sentence for each reason. */
+export const skips = (reading: CallLog.Reading): ReadonlyArray<string> => {
+  const { others, records, skips } = reading
+  const unread = unreadOf(reading)
+  return [
+    ...(isMostlyUnread(reading)
+      ? [
+        `MOST OF THE LOG WAS NOT READ: ${Words.whole(unread)} of ${
+          Words.whole(unread + records)
+        } lines were skipped, and what`
+        + " is told here is of the rest."
+      ]
+      : []),
+    ...skips.map(({ count, example, lines, reason }) =>
+      `Skipped ${Words.whole(count)} as ${reason}: line ${lines.join(", ")}${
+        count > lines.length ? ", …" : ""
+      } (${example})`
+    ),
+    ...(skips.some(({ count, reason }) => reason === "late" && count > records)
+      ? [
+        "A log has to be in order of time. Where the newest calls come first, turn it round: tac LOG | effect-breaker replay -."
+        + " Otherwise sort it."
+      ]
+      : []),
+    ...(others === 0 ? [] : [`${Words.whole(others)} spans are no calls to a model.`])
+  ]
+}
+
+const unreadOf = ({ skipped, skips }: CallLog.Reading): number =>
+  skipped - (skips.find(({ reason }) => reason === "duplicate")?.count ?? 0)
 
 /** The same behind a sentence. */
 export const skipped = (reading: CallLog.Reading): string => {
   const said = skips(reading)
   return said.length === 0 ? "" : `. ${said.join(". ")}`
 }
+
+/** What may help where no call was found. */
+export const hint = ({ format }: CallLog.Reading): string =>
+  format === "json-lines"
+    ? ". Where it is one JSON document with a list in it, name the list: --list calls"
+    : format === "json"
+    ? ". Where the list is not the document itself, name it: --list calls"
+    : ""
 
 // ---------------------------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,13 @@
 import { displayWidth } from "effect/cli/CliOutput"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Report from "../replay/Report.ts"
 import * as Words from "../replay/Words.ts"
-import * as Failed from "./Failed.ts"
-import { Screen } from "./Screen.ts"
+import * as Output from "./Output.ts"
+import type { Screen } from "./Screen.ts"
 import * as Strip from "./Strip.ts"
+import * as Text from "./Text.ts"
 
 /** The option that asks for a page. */
 export const flag = Flag.String("report").pipe(
@@ -21,24 +21,19 @@ export const flag = Flag.String("report").pipe(
   Flag.optional
 )
 
-/** Writes the page where one is asked for, and says so. */
+/** Writes the page where one is asked for, and says so. Last of all: where it cannot be written, the rest is told. */
 export const write = Effect.fnUntraced(function*(file: Option.Option<string>, page: () => Report.Options) {
   if (Option.isNone(file)) return
-  const files = yield* FileSystem.FileSystem
-  yield* Effect.mapError(
-    files.writeFileString(file.value, Report.html(page())),
-    (error) => Failed.failed(`cannot write ${file.value}: ${error.message}`)
-  )
-  const screen = yield* Screen
-  yield* screen.note(`The report is in ${file.value}.`)
+  yield* Output.write(file.value, Report.html(page()), "The report")
 })
 
 /** The states of all runs over the same time, a line for each, with an axis and a legend. */
 export const strips = (
-  runs: ReadonlyArray<Report.Run>,
+  all: ReadonlyArray<Report.Run>,
   clock: Words.Clock,
   { columns, paint }: Pick<Screen, "columns" | "paint">
 ): string => {
+  const runs = all.map(({ name, timeline }) => ({ name: Text.plain(name), timeline }))
   const names = Math.max(...runs.map(({ name }) => displayWidth(name)))
   const width = Math.max(10, Math.min(100, columns - names - 3))
   const { from, until } = runs[0]!.timeline

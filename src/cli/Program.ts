@@ -30,7 +30,7 @@ const effectBreaker = Command.make("effect-breaker").pipe(
     Text.paragraphs(
       "Tools around effect-breaker, the circuit breaker for programs that call language models.",
       "Exit codes: 0 it did what it was asked; 1 it could not, or found what it was told to fail on; 2 it was asked wrongly;"
-        + " 130 it was interrupted."
+        + " 130 it was interrupted (a provider that is ended by Ctrl-C did what it was asked)."
     )
   ),
   Command.withExamples([
@@ -91,7 +91,7 @@ const present: CliOutput.Presenter["present"] = (event) => {
   }
   if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
   const lines = event.errors.map(({ message }) => `effect-breaker: ${message}`)
-  return Console.error([...lines, `See ${event.commandPath.join(" ")} --help`].join("\n"))
+  return Console.error(Text.lines([...lines, `See ${event.commandPath.join(" ")} --help`].join("\n")))
 }
 
 const version = (JSON.parse(fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {

@@ -122,9 +122,9 @@ interface Given {
 const provide = (given: Given) =>
   Effect.gen(function*() {
     const screen = yield* Screen
-    if (given.list) return yield* screen.print(given.json ? JSON.stringify(Script.readyMade) : listed)
+    if (given.list) return yield* screen.print(given.json ? Text.json(Script.readyMade) : listed)
     const script = yield* scriptOf(given.script)
-    if (given.print) return yield* screen.print(JSON.stringify(script, null, 2))
+    if (given.print) return yield* screen.print(Text.json(script, { indent: 2 }))
     const tally = ProviderTally.make()
     yield* Ending.byHandIsFine
     yield* Effect.scoped(serve(given, script, tally)).pipe(
@@ -156,8 +156,9 @@ const serve = (
   Effect.gen(function*() {
     const screen = yield* Screen
     const { faultHeader, host, json, model, once, port, requests, seed } = given
-    const say = (event: object, text: string) => screen.print(json ? JSON.stringify(event) : text)
+    const say = (event: object, text: string) => screen.print(json ? Text.json(event) : text)
     const context = yield* Effect.context<never>()
+    const began = yield* Clock.currentTimeMillis
     const made = yield* Effect.try({
       try: () =>
         FakeProvider.make({
@@ -171,16 +172,24 @@ const serve = (
           journalSize: 0,
           onEnd: (entry) => {
             tally.add(entry)
-            if (requests) Effect.runSyncWith(context)(say({ event: "request", ...entry }, requestLine(entry)))
+            if (requests) Effect.runSyncWith(context)(say(requestEvent(entry, began), requestLine(entry)))
           }
         }),
       catch: (error) => Failed.wrong(optionOf((error as RangeError).message))
     })
     const provider = yield* Effect.mapError(made, ({ message }) => Failed.failed(message))
-    const began = yield* Clock.currentTimeMillis
     const { baseUrl, url } = provider
     yield* say(
-      { event: "listening", url, baseUrl, port: provider.port, script: given.script, seed, phases: script },
+      {
+        event: "listening",
+        time: timeOf(began),
+        url,
+        baseUrl,
+        port: provider.port,
+        script: given.script,
+        seed,
+        phases: script
+      },
       [
         `${screen.paint("bold", "Fake provider")} at ${url}  (script ${Input.nameOf(given.script)}, seed ${seed})`,
         `  OpenAI's clients, AI SDK  base URL ${baseUrl}`,
@@ -203,7 +212,7 @@ const serve = (
         Object.assign(now, { name, began: at, length })
         const phase = script[index]!
         yield* say(
-          { event: "phase", at, name, for: length === Infinity ? null : length },
+          { event: "phase", time: timeOf(began + at), offsetMs: at, name, forMs: length === Infinity ? null : length },
           phaseLine(at, name, length, phase)
         )
         at += length
@@ -236,7 +245,7 @@ const untilThen = (moment: number): Effect.Effect<void> =>
 const summarize = (tally: ProviderTally.Tally, json: boolean): Effect.Effect<void> =>
   Effect.flatMap(Screen, (screen) => {
     const phases = tally.read()
-    if (json) return screen.print(JSON.stringify({ event: "summary", requests: tally.requests(), phases }))
+    if (json) return screen.print(Text.json({ event: "summary", requests: tally.requests(), phases }))
     return screen.print(phases.length === 0 ? "\nNobody asked." : `\n${ProviderTally.table(phases)}`)
   })
 
@@ -258,12 +267,26 @@ const phaseLine = (
     ...faults.map(({ fault, share }) => `${labelOf(fault)} ${Words.percent(share)}`),
     ...limits.map(({ _tag }) => `limit ${_tag.toLowerCase()}`)
   ]
-  return `${clockOf(at)}  ${name} (${Words.span(length)})${what.length === 0 ? "" : `: ${what.join(", ")}`}`
+  return Text.plain(
+    `${clockOf(at)}  ${name} (${Words.span(length)})${what.length === 0 ? "" : `: ${what.join(", ")}`}`
+  )
 }
 
+const timeOf = (moment: number): string => new Date(moment).toISOString()
+
+// As a line of a log that replay reads: its times have a zone or a unit, and no field has a name that means something else.
+const requestEvent = ({ at, end, endedAt, ...rest }: FakeProvider.Entry, began: number): object => ({
+  event: "request",
+  time: timeOf(began + at),
+  offsetMs: at,
+  tookMs: endedAt === undefined ? undefined : endedAt - at,
+  ending: end,
+  ...rest
+})
+
 const requestLine = ({ at, end, endedAt, fault, format, index, model, phase, status }: FakeProvider.Entry): string =>
-  `${clockOf(at)}  #${index} ${format ?? "?"} ${model ?? ""} → ${status ?? "no answer"}, ${end}`
-  + ` after ${Words.span((endedAt ?? at) - at)}${fault === undefined ? "" : ` (${fault}, ${phase})`}`
+  `${clockOf(at)}  #${index} ${format ?? "?"} ${Text.plain(model ?? "")} → ${status ?? "no answer"}, ${end}`
+  + ` after ${Words.span((endedAt ?? at) - at)}${fault === undefined ? "" : ` (${fault}, ${Text.plain(phase)})`}`
 
 const labelOf = (fault: Fault.Fault): string => {
   if (fault._tag === "JsonError") return `${fault.status} ${fault.code ?? fault.type ?? ""}`.trimEnd()

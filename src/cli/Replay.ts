@@ -14,6 +14,7 @@ import * as Words from "../replay/Words.ts"
 import * as Failed from "./Failed.ts"
 import * as Input from "./Input.ts"
 import * as Logs from "./Logs.ts"
+import * as Output from "./Output.ts"
 import * as Pages from "./Pages.ts"
 import * as Policies from "./Policies.ts"
 import * as Progress from "./Progress.ts"
@@ -86,6 +87,11 @@ interface Given extends Logs.Given {
 const replay = Effect.fnUntraced(function*(given: Given) {
   const screen = yield* Screen
   const { log } = given
+  yield* Output.check([["--report", given.report]], [
+    ["LOG", log],
+    ...given.policies.map((policy) => ["--policy", policy] as const),
+    ...Logs.files(given)
+  ])
   const policies = yield* Policies.read(given.policies)
   const { incidents, options, progress } = yield* Logs.read(log, given)
   const seed = Option.getOrUndefined(given.seed)
@@ -109,12 +115,28 @@ const replay = Effect.fnUntraced(function*(given: Given) {
     return yield* Failed.failed(
       `${Input.nameOf(log)}: there is no call in it (lines: ${Words.whole(result.log.lines)})${
         Logs.skipped(result.log)
-      }`
+      }${Logs.hint(result.log)}`
     )
   }
+  if (Logs.isMostlyUnread(result.log)) yield* screen.note(`effect-breaker: ${Logs.skips(result.log)[0]}`)
   const runs = result.policies.map(({ policy, timeline }) => ({ name: policy, timeline }))
   const figures = ReplayFigures.rows(result)
   const facts = ReplayFigures.facts(result)
+  const bare = given.timelines ? result.policies : result.policies.map(({ timeline: _, ...rest }) => rest)
+  const names = result.policies.map(({ policy }) => policy)
+  yield* screen.print(
+    given.json ? Text.json({ ...result, policies: bare }) : [
+      ...facts.concat(Logs.skips(result.log)).map(Text.plain),
+      "",
+      Table.plain(["", ...names], figures),
+      "",
+      Pages.strips(runs, "wall", screen),
+      ...ReplayFigures.incidents(result).flatMap(({ head, rows, title }) => ["", title, "", Table.plain(head, rows)]),
+      "",
+      "What this cannot tell:",
+      ...result.limits.map((limit) => Text.item(limit))
+    ].join("\n")
+  )
   yield* Pages.write(given.report, () => ({
     title: `Replay of ${Input.nameOf(log)}`,
     facts: [...facts, ...Logs.skips(result.log)],
@@ -129,21 +151,4 @@ const replay = Effect.fnUntraced(function*(given: Given) {
     tables: ReplayFigures.incidents(result),
     limits: result.limits
   }))
-  if (given.json) {
-    const bare = given.timelines ? result.policies : result.policies.map(({ timeline: _, ...rest }) => rest)
-    return yield* screen.print(JSON.stringify({ ...result, policies: bare }))
-  }
-  const names = result.policies.map(({ policy }) => policy)
-  yield* screen.print([
-    ...facts,
-    ...Logs.skips(result.log),
-    "",
-    Table.plain(["", ...names], figures),
-    "",
-    Pages.strips(runs, "wall", screen),
-    ...ReplayFigures.incidents(result).flatMap(({ head, rows, title }) => ["", title, "", Table.plain(head, rows)]),
-    "",
-    "What this cannot tell:",
-    ...result.limits.map((limit) => Text.item(limit))
-  ].join("\n"))
 })

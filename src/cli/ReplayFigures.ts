@@ -8,11 +8,12 @@ import type * as Report from "../replay/Report.ts"
 import { instant, percent, span, whole } from "../replay/Words.ts"
 
 /** The policies side by side: what is counted, and each one's figure. */
-export const rows = ({ incidents, policies }: Replay.Result): ReadonlyArray<ReadonlyArray<string>> => {
+export const rows = ({ incidents, policies, unknownCircuits }: Replay.Result): ReadonlyArray<ReadonlyArray<string>> => {
   const row = (says: string, figure: (policy: Replay.PolicyResult) => string | undefined) => {
     const cells = policies.map(figure)
     return cells.every((cell) => cell === undefined) ? [] : [[says, ...cells.map((cell) => cell ?? "–")]]
   }
+  const isStrange = ({ circuit }: { readonly circuit: string }) => unknownCircuits.includes(circuit)
   const some = (count: number) => count === 0 ? undefined : whole(count)
   return [
     ...row(
@@ -24,30 +25,43 @@ export const rows = ({ incidents, policies }: Replay.Result): ReadonlyArray<Read
       const all = Object.values(refused).reduce((sum, count) => sum + count, 0)
       return `${whole(all)} (${percent(asked === 0 ? 0 : all / asked)})`
     }),
-    ...row("  saved: would have failed", ({ saved }) => whole(saved.calls)),
-    ...row("  lost: would have gone well", ({ lost }) => whole(lost.calls)),
-    ...row("  would have been ignored", ({ refused }) => some(refused.ignored)),
-    ...row("  nobody knows", ({ refused }) => some(refused.unknown)),
+    ...row("  while open", ({ refusedBy }) => some(refusedBy.open)),
+    ...row("  while recovering", ({ refusedBy }) => some(refusedBy.recovering)),
+    ...row("  paused, as a 429 asks", ({ refusedBy }) => some(refusedBy.paused)),
+    ...row("  while isolated", ({ refusedBy }) => some(refusedBy.isolated)),
+    ...row("saved: would have failed", ({ refused }) => whole(refused.failed)),
+    ...row("saved: would have been throttled", ({ refused }) => some(refused.throttled)),
+    ...row("lost: would have gone well", ({ lost }) => whole(lost.calls)),
+    ...row("refused: would have counted for nothing", ({ refused }) => some(refused.ignored)),
+    ...row("refused: nobody knows", ({ refused }) => some(refused.unknown)),
     ...row("calls let go that failed", ({ admitted }) => whole(admitted.failed)),
+    ...row("calls let go that were throttled", ({ admitted }) => some(admitted.throttled)),
     ...row("let go, refused in the log", ({ unknownAdmitted }) => some(unknownAdmitted)),
     ...row("waiting saved", ({ saved }) => span(saved.waiting)),
     ...row("tokens saved", ({ saved }) => some(saved.inputTokens + saved.outputTokens)),
     ...row("probes (failed)", ({ probes }) => `${whole(probes.spent)} (${whole(probes.failed)})`),
     ...row("not closed", ({ notClosed }) => percent(notClosed)),
-    ...(incidents.length === 0 ? [] : [
+    ...(incidents.every(isStrange) ? [] : [
       ...row(
         "opened in incidents",
         ({ incidents: all }) =>
-          all && `${whole(all.filter(({ openAfter }) => openAfter !== undefined).length)} of ${whole(all.length)}`
+          all &&
+          `${whole(all.filter(({ openAfter }) => openAfter !== undefined).length)} of ${
+            whole(all.filter((one) => !isStrange(one)).length)
+          }`
       ),
       ...row("  median time to open", ({ incidents: all }) => median(all?.map(({ openAfter }) => openAfter))),
-      ...row("  median time to close", ({ incidents: all }) => median(all?.map(({ closedAfter }) => closedAfter)))
+      ...row("  median time to close", ({ incidents: all }) =>
+        // Where it never opened, there was nothing to close.
+        median(all?.flatMap(({ closedAfter, openAfter }) => openAfter === undefined ? [] : [closedAfter])))
     ])
   ]
 }
 
 /** What was replayed, in a line or two. */
-export const facts = ({ calls, circuits, from, incidents, leftOut, until }: Replay.Result): ReadonlyArray<string> => {
+export const facts = (
+  { calls, circuits, from, incidents, leftOut, unknownCircuits, until }: Replay.Result
+): ReadonlyArray<string> => {
   const all = Object.values(calls).reduce((sum, count) => sum + count, 0)
   const kinds = [
     `${whole(calls.succeeded)} went well`,
@@ -61,6 +75,13 @@ export const facts = ({ calls, circuits, from, incidents, leftOut, until }: Repl
       instant(until, from, "wall")
     } UTC (${span(until - from)}): ${kinds.join(", ")}.`,
     incidents.length === 0 ? "No incident was found." : `${counted(incidents.length, "incident")}.`,
+    ...(unknownCircuits.length > 0
+      ? [
+        `Of these, those of ${
+          unknownCircuits.slice(0, 5).join(", ")
+        } are of no circuit in this log: see below for its circuits.`
+      ]
+      : []),
     ...(leftOut.outOfOrder > 0 ? [`${whole(leftOut.outOfOrder)} came out of order and were left out.`] : []),
     ...(leftOut.tooManyCircuits > 0
       ? [`${whole(leftOut.tooManyCircuits)} were of one circuit too many and left out.`]
@@ -69,7 +90,7 @@ export const facts = ({ calls, circuits, from, incidents, leftOut, until }: Repl
 }
 
 /** The incidents one by one, and what each policy did about them. */
-export const incidents = ({ from, incidents, policies }: Replay.Result): ReadonlyArray<Report.Table> =>
+export const incidents = ({ from, incidents, policies, unknownCircuits }: Replay.Result): ReadonlyArray<Report.Table> =>
   incidents.length === 0 ? [] : [{
     title: incidents.length > mostRows ? `The first ${mostRows} incidents` : "Incidents",
     head: ["began", "circuit", "lasted", "failed", ...policies.map(({ policy }) => `${policy}: open, closed after`)],
@@ -81,7 +102,11 @@ export const incidents = ({ from, incidents, policies }: Replay.Result): Readonl
         calls === undefined || failures === undefined ? "–" : `${whole(failures)} of ${whole(calls)}`
       ].concat(policies.map(({ incidents: all }) => {
         const did = all?.[i]
-        return did === undefined ? "–" : `${time(did.openAfter)}, ${time(did.closedAfter)}`
+        return did === undefined || unknownCircuits.includes(circuit)
+          ? "–"
+          : did.openAfter === undefined
+          ? "never, –"
+          : `${span(did.openAfter)}, ${time(did.closedAfter)}`
       }))
     )
   }]

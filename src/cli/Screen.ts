@@ -1,12 +1,13 @@
 /**
  * What a command writes to: results to the standard output, everything else to the standard error, and on a terminal one
- * line there that is drawn over and over.
+ * line there that is drawn over and over. No control character reaches them but line ends and the colours painted here.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import process from "node:process"
+import * as Text from "./Text.ts"
 
 /** The colours there are. None of them says anything that the text does not. */
 export type Colour = "red" | "green" | "yellow" | "magenta" | "bold" | "dim"
@@ -65,7 +66,7 @@ export const make = ({ env, stderr, stdout }: Terminal): Screen => {
   const line = (output: Output, text: string): Effect.Effect<void> =>
     Effect.sync(() => {
       if (shown !== "") stderr.write(clear)
-      output.write(`${text}\n`)
+      output.write(`${coloured ? paintedLines(text) : Text.lines(text)}\n`)
       if (shown !== "") stderr.write(shown)
     })
   // Some terminals say that they have none.
@@ -81,7 +82,7 @@ export const make = ({ env, stderr, stdout }: Terminal): Screen => {
         if (!live) return
         if (shown !== "") stderr.write(clear)
         // A line that is wider than the terminal would not be taken away as a whole.
-        shown = Array.from(text).slice(0, (stderr.columns || 80) - 1).join("")
+        shown = Array.from(Text.plain(text)).slice(0, (stderr.columns || 80) - 1).join("")
         if (shown !== "") stderr.write(shown)
       })
   }
@@ -92,5 +93,12 @@ export const make = ({ env, stderr, stdout }: Terminal): Screen => {
 const clear = "\r\u001b[2K"
 
 const codes: Readonly<Record<Colour, number>> = { red: 31, green: 32, yellow: 33, magenta: 35, bold: 1, dim: 2 }
+
+// Only what `paint` writes. What data looks like that, has been made plain where it was put into a line.
+// oxlint-disable-next-line no-control-regex
+const paints = /(\u001b\[(?:3[1235]|[012])m)/
+
+const paintedLines = (text: string): string =>
+  text.split(paints).map((part, i) => i % 2 === 1 ? part : Text.lines(part)).join("")
 
 const isSet = (value: string | undefined): boolean => value !== undefined && value !== ""

@@ -18,6 +18,7 @@ import * as Simulation from "../replay/Simulation.ts"
 import { percent, span, whole } from "../replay/Words.ts"
 import * as Failed from "./Failed.ts"
 import * as Input from "./Input.ts"
+import * as Output from "./Output.ts"
 import * as Pages from "./Pages.ts"
 import * as Policies from "./Policies.ts"
 import * as Progress from "./Progress.ts"
@@ -107,8 +108,12 @@ const simulate = Effect.fnUntraced(function*(given: Given) {
   const screen = yield* Screen
   if (given.list) return yield* screen.print(listed())
   if (Option.isNone(given.scenario)) return yield* Failed.wrong("simulate: which SCENARIO? See --list")
+  yield* Output.check([["--report", given.report]], [
+    ["SCENARIO", given.scenario],
+    ...given.policies.map((policy) => ["--policy", policy] as const)
+  ])
   const scenario = yield* scenarioOf(given.scenario.value)
-  if (given.print) return yield* screen.print(JSON.stringify(scenario, null, 2))
+  if (given.print) return yield* screen.print(Text.json(scenario, { indent: 2 }))
   const policies = yield* Policies.read(given.policies)
   const checkEvery = yield* everyOf(given.healthCheck)
   const guards: ReadonlyArray<readonly [name: string, guard: Guard.Make]> = [
@@ -126,6 +131,17 @@ const simulate = Effect.fnUntraced(function*(given: Given) {
     `${whole(arrivals)} calls in ${span(scenario.duration)}, seed ${given.seed}.`
   ]
   const figures = rows(results)
+  const bare = given.timelines ? results : results.map(({ timeline: _, ...rest }) => rest)
+  const object = { scenario, seed: given.seed, results: bare }
+  yield* screen.print(
+    given.json ? Text.json(object, { replacer: finite }) : [
+      ...facts.map(Text.plain),
+      "",
+      Table.plain(["", ...results.map(({ policy }) => policy)], figures),
+      "",
+      Pages.strips(runs, "elapsed", screen)
+    ].join("\n")
+  )
   yield* Pages.write(given.report, () => ({
     title: `Simulation of ${scenario.name}`,
     facts,
@@ -134,17 +150,6 @@ const simulate = Effect.fnUntraced(function*(given: Given) {
     runs,
     bands: results[0]!.phases
   }))
-  if (given.json) {
-    const bare = given.timelines ? results : results.map(({ timeline: _, ...rest }) => rest)
-    return yield* screen.print(JSON.stringify({ scenario, seed: given.seed, results: bare }, finite))
-  }
-  yield* screen.print([
-    ...facts,
-    "",
-    Table.plain(["", ...results.map(({ policy }) => policy)], figures),
-    "",
-    Pages.strips(runs, "elapsed", screen)
-  ].join("\n"))
 })
 
 /** Runs it in steps, so that its progress shows and Ctrl-C ends it. */

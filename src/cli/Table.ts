@@ -4,9 +4,11 @@
  * @since 0.1.0
  */
 import { displayWidth } from "effect/cli/CliOutput"
+import * as Text from "./Text.ts"
 
 /** A table of lines with a rule under its head, for a terminal. */
-export const plain = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+export const plain = (titles: ReadonlyArray<string>, cells: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const [head = [], ...rows] = [titles, ...cells].map((row) => row.map(Text.plain))
   const widths = widthsOf(head, rows)
   const line = (cells: ReadonlyArray<string>): string => aligned(cells, widths).join("  ").trimEnd()
   const rule = "─".repeat(widths.reduce((sum, width) => sum + width, 2 * (widths.length - 1)))

@@ -18,6 +18,7 @@ import { whole } from "../replay/Words.ts"
 import * as Failed from "./Failed.ts"
 import * as Input from "./Input.ts"
 import * as Logs from "./Logs.ts"
+import * as Output from "./Output.ts"
 import * as Pages from "./Pages.ts"
 import * as Policies from "./Policies.ts"
 import * as Progress from "./Progress.ts"
@@ -144,6 +145,11 @@ const tune = Effect.fnUntraced(function*(given: Given) {
   const [inUse = Policy.builtIn.llm] = Option.isNone(given.policy) ? [] : yield* Policies.read([given.policy.value])
   const toOutput = Option.contains(given.out, "-")
   if (toOutput && given.json) return yield* Failed.wrong("--out - and --json: both would go to the standard output")
+  yield* Output.check([["--out", given.out], ["--report", given.report]], [
+    ["LOG", given.source],
+    ["--policy", given.policy],
+    ...Logs.files(given)
+  ])
   const state: { -readonly [K in keyof Progress.State]: Progress.State[K] } = { done: 0 }
   const common: Tune.Options = {
     inUse,
@@ -160,10 +166,10 @@ const tune = Effect.fnUntraced(function*(given: Given) {
     : yield* overLog(given, common, state)
   const screen = yield* Screen
   yield* given.json
-    ? screen.print(JSON.stringify(TuneFigures.json(result, given.timelines), Simulate.finite))
+    ? screen.print(Text.json(TuneFigures.json(result, given.timelines), { replacer: Simulate.finite }))
     : (toOutput ? screen.note : screen.print)(told(result, shown, screen))
   // Last: where it cannot be written, what was found is not gone.
-  yield* writePolicy(given.out, result.recommended.policy)
+  const written = yield* Effect.exit(writePolicy(given.out, result.recommended.policy))
   yield* Pages.write(given.report, () => ({
     title: `Tuning for ${name}`,
     facts: [...shown.facts, ...result.reasons, ...result.doubts],
@@ -177,12 +183,13 @@ const tune = Effect.fnUntraced(function*(given: Given) {
     ],
     limits: result.limits
   }))
+  yield* written
 })
 
 const told = (result: Tune.Result, shown: Shown, screen: Screen): string => {
   const { head, rows } = TuneFigures.frontier(result)
   return [
-    ...shown.facts,
+    ...shown.facts.map(Text.plain),
     "",
     Table.plain(head, rows),
     "",
@@ -221,10 +228,18 @@ const overLog = Effect.fnUntraced(function*(given: Given, common: Tune.Options, 
     Effect.catchTags({
       ...Logs.complaints(source),
       CannotTune: ({ log, message }) =>
-        Effect.fail(Failed.failed(`${name}: ${message}${log === undefined ? "" : Logs.skipped(log)}`))
+        Effect.fail(
+          Failed.failed(
+            `${name}: ${message}${
+              log === undefined ? "" : `${Logs.skipped(log)}${log.records === 0 ? Logs.hint(log) : ""}`
+            }`
+          )
+        )
     })
   )
   const { log: reading, ...found } = result
+  const screen = yield* Screen
+  if (Logs.isMostlyUnread(reading)) yield* screen.note(`effect-breaker: ${Logs.skips(reading)[0]}`)
   const { replay } = found
   const shown: Shown = {
     facts: [...ReplayFigures.facts(replay), ...Logs.skips(reading), result.heldOut, tried(result)],
@@ -272,14 +287,9 @@ const checked = <A>(make: () => A): Effect.Effect<A, Failed.Failed> =>
 const writePolicy = Effect.fnUntraced(function*(out: Option.Option<string>, policy: Policy.Policy) {
   if (Option.isNone(out)) return
   const screen = yield* Screen
-  const text = JSON.stringify(TuneFigures.written(policy), null, 2)
+  const text = Text.json(TuneFigures.written(policy), { indent: 2 })
   if (out.value === "-") return yield* screen.print(text)
-  const files = yield* FileSystem.FileSystem
-  yield* Effect.mapError(
-    files.writeFileString(out.value, `${text}\n`),
-    (error) => Failed.failed(`cannot write ${out.value}: ${error.message}`)
-  )
-  yield* screen.note(`The policy is in ${out.value}.`)
+  yield* Output.write(out.value, `${text}\n`, "The policy")
 })
 
 /** A name of one, or a small JSON file with phases. Everything else is a log, or complains as one. */

@@ -126,7 +126,8 @@ export const make = (options: {
  * **Details**
  *
  * Read as `LlmOutcome` reads it: 429 is `Throttled` unless the error says that there is no credit left, a 400 is
- * `Ignored`, a 529 a `Failure`. A status of 0 is a network that gave no answer. Neither status nor error is `Success`.
+ * `Ignored`, a 529 a `Failure`. A status of 0 is a network that gave no answer. Neither status nor error is `Success`. An error
+ * that is one word is a type or a code, such as `rate_limit_error` or `openai.RateLimitError`; a longer one is a message.
  *
  * @category reading
  * @since 0.1.0
@@ -137,8 +138,9 @@ export const outcomeOf = ({ error, retryAfter, status }: {
   readonly retryAfter?: number | undefined
 }): Outcome.Outcome => {
   const said = error === undefined || error === null || error === "" ? undefined : error
-  if (status === undefined) return said === undefined ? Outcome.success : LlmOutcome.fromError(said)
-  if (status === 0) return said === undefined ? network : LlmOutcome.fromError(said)
+  if (status === undefined || status === 0) {
+    return said !== undefined ? LlmOutcome.fromError(named(said)) : status === 0 ? network : Outcome.success
+  }
   const headers = retryAfter === undefined ? {} : { "retry-after": `${retryAfter / 1000}` }
   const body = said === undefined
     ? undefined
@@ -158,5 +160,13 @@ export const isOutcome = (value: unknown): value is Outcome.Outcome | Refused =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 const moment = /*#__PURE__*/ Setting.setting("a moment in milliseconds", Number.isFinite)
+
+// One word is no sentence: the classifier knows types and codes by where they stand, and packages are no part of a name.
+const named = (error: unknown): unknown => {
+  if (typeof error !== "string" || !/^\s*\S+\s*$/.test(error)) return error
+  const word = error.trim()
+  const code = word.replace(/^.*\.(?=\w)/, "")
+  return { type: code, code, message: word }
+}
 
 const network: Outcome.Outcome = { _tag: "Failure", kind: "network" }

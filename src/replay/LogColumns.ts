@@ -32,7 +32,8 @@ export type Column =
  *   `unit` says it.
  * - `took`: how long it took, and `firstContent`: how long until the first content. Numbers are milliseconds unless the
  *   name says otherwise (`latency_s`), or `unit`; a text may carry its unit (`1.5s`).
- * - `end`: when it came home, for logs that have no `took`.
+ * - `end`: when it came home, for logs that have no `took`. Beginning and end of a call have one unit: where only one of two
+ *   numbers of like size has a unit, it is that of both.
  * - `status`: the HTTP status. `error`: the kind or the text of an error, empty where there was none. `outcome`: `success`,
  *   `failure`, `throttled`, `ignored`, `trip`, `refused`, other common words for these, or an `Outcome` as JSON. `ok`:
  *   whether it went well. `retryAfter`: the pause that the provider asked for, in seconds. The more telling ones come first.

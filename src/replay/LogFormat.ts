@@ -59,12 +59,39 @@ export interface Setup {
 
 /** The source for a log that begins like that. */
 export const sourceOf = (head: Uint8Array, setup: Setup): Source => {
+  const why = strangeness(head)
+  if (why !== undefined) return unread(why, setup)
   const format = setup.format ?? formatOf(head, setup.list)
   if (format === "json-lines") return jsonLines(setup)
   return format === "csv" ? csv(setup) : documents(format, setup)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+/** Why bytes that begin like that are no text that can be read. */
+const strangeness = ([a, b, c, d]: Uint8Array): string | undefined => {
+  if (a === 0x1f && b === 0x8b) return "it is packed by gzip: unpack it first, as zcat does"
+  if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) {
+    return "it is packed by zstd: unpack it first, as zstdcat does"
+  }
+  if (a === 0x50 && b === 0x4b && c === 3 && d === 4) return "it is a zip archive: unpack it first"
+  const isUtf16 = (a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff) || (a === 0) !== (b === 0)
+  return isUtf16 && b !== undefined ? "it is text in UTF-16: write it as UTF-8 first, as iconv does" : undefined
+}
+
+/** A log that cannot be read as it is: said once, and not of every line. */
+const unread = (why: string, { format, host }: Setup): Source => {
+  let isSaid = false
+  return {
+    format: format ?? "json-lines",
+    lines: 0,
+    push: () => {
+      if (!isSaid) host.skip(1, "malformed", why)
+      isSaid = true
+    },
+    end: () => undefined
+  }
+}
 
 const formatOf = (head: Uint8Array, list: string | undefined): Format => {
   const text = new TextDecoder().decode(head.subarray(0, 4096)).trimStart()

@@ -73,13 +73,15 @@ export class Reader {
       if (Number.isNaN(took)) return new Flaw("badDuration", `the duration is ${shown(told)}`)
     }
     const ended = values[place.end]
-    const end = ended === undefined ? NaN : LogTime.moment(ended, units[place.end])
-    if (ended !== undefined && Number.isNaN(end)) return new Flaw("badTime", `the end is ${shown(ended)}`)
     const began = values[place.time]
+    const [timeUnit, endUnit] = [units[place.time], units[place.end]]
+    const both = ended === undefined ? undefined : LogTime.unitOfBoth(began, timeUnit, ended, endUnit)
+    const end = ended === undefined ? NaN : LogTime.moment(ended, endUnit ?? both)
+    if (ended !== undefined && Number.isNaN(end)) return new Flaw("badTime", `the end is ${shown(ended)}`)
     if (began === undefined && (ended === undefined || told === undefined)) {
       return new Flaw("noTime", "nothing says when the call was asked for")
     }
-    const at = began === undefined ? end - took : LogTime.moment(began, units[place.time])
+    const at = began === undefined ? end - took : LogTime.moment(began, timeUnit ?? both)
     if (!(at >= 0)) return new Flaw("badTime", `the time is ${shown(began ?? ended)}`)
     if (told === undefined && !isRefused) {
       if (ended === undefined) return new Flaw("noDuration", "nothing says how long the call took")

@@ -30,6 +30,18 @@ export const moment = (value: unknown, unit: Unit | undefined): number => {
   return isNumeric.test(text) ? ofNumber(Number(text), unit) : ofAnyText(text)
 }
 
+/**
+ * The unit of two moments that tell it only together: those of one call are not told in different units. Numbers of one size
+ * have the unit that is known of either, and where none is known, that of the first's size.
+ */
+export const unitOfBoth = (a: unknown, unitOfA: Unit | undefined, b: unknown, unitOfB: Unit | undefined) => {
+  if (unitOfA !== undefined && unitOfB !== undefined) return undefined
+  const [one, other] = [numberOf(a), numberOf(b)]
+  const areAlike = (bySize(one) !== undefined && bySize(one) === bySize(other)) ||
+    (one / other < 10 && other / one < 10)
+  return areAlike ? unitOfA ?? unitOfB ?? bySize(one) : undefined
+}
+
 /** A duration in milliseconds; `NaN` where it is none, or no call lasts as long. */
 export const duration = (value: unknown, unit: Unit = "millis"): number => {
   if (typeof value === "number") return inBounds(value / perMilli[unit])
@@ -69,11 +81,17 @@ const latest = 8.64e15
 
 // Of the numbers that count from the epoch, seconds reach the year 5138 before milliseconds reach 1973, and so on.
 const ofNumber = (value: number, unit: Unit | undefined): number => {
-  const of = unit ?? (value < 1e11 ? "seconds" : value < 1e14 ? "millis" : value < 1e17 ? "micros" : "nanos")
+  const of = unit ?? bySize(value)
   // A number of nanoseconds has no more places than that.
-  const millis = of === "nanos" ? Math.round(value / 1000) / 1000 : value / perMilli[of]
+  const millis = of === undefined ? NaN : of === "nanos" ? Math.round(value / 1000) / 1000 : value / perMilli[of]
   return millis >= 0 && millis <= latest ? millis : NaN
 }
+
+const bySize = (value: number): Unit | undefined =>
+  value < 1e11 ? "seconds" : value < 1e14 ? "millis" : value < 1e17 ? "micros" : value >= 1e17 ? "nanos" : undefined
+
+const numberOf = (value: unknown): number =>
+  typeof value === "number" ? value : typeof value === "string" && isNumeric.test(value.trim()) ? Number(value) : NaN
 
 const ZERO = 48
 

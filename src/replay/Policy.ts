@@ -303,6 +303,11 @@ const check = (policy: Policy, where: string): void => {
   else {
     const { factor, first, most } = options.openDuration
     Setting.enforce(where, whole.growing, { ...options, openDuration: { first, factor, most } })
+    if (Setting.toMillis(first) > Setting.toMillis(most)) {
+      throw new RangeError(
+        `${where}: openDuration.first ${Setting.wrong(`at most openDuration.most (${Setting.toMillis(most)} ms)`, first)}`
+      )
+    }
   }
   compiled(policy, where)
 }

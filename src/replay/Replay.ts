@@ -26,7 +26,7 @@ import { Place, Run, type Sum } from "./Runs.ts"
 import * as Timeline from "./Timeline.ts"
 
 export type { IncidentResult, PolicyResult } from "./ReplayResult.ts"
-export type { Opening, RefusedCalls, Sum } from "./Runs.ts"
+export type { Opening, RefusedBy, RefusedCalls, Sum } from "./Runs.ts"
 
 /**
  * How calls are replayed.
@@ -87,7 +87,8 @@ export interface Calls {
  * **Details**
  *
  * `from` is when the first call was asked for, `until` when the last one ended. `leftOut` are records that were not replayed:
- * before the one before them in time, or of one circuit too many. `limits` says in plain words what this cannot tell.
+ * before the one before them in time, or of one circuit too many. `unknownCircuits` are those of incidents that were given and
+ * that the log does not have: nobody did anything about them. `limits` says in plain words what this cannot tell.
  *
  * @category models
  * @since 0.1.0
@@ -99,6 +100,7 @@ export interface Result {
   readonly circuits: number
   readonly leftOut: { readonly outOfOrder: number; readonly tooManyCircuits: number }
   readonly incidents: ReadonlyArray<Incident.Incident>
+  readonly unknownCircuits: ReadonlyArray<string>
   readonly policies: ReadonlyArray<PolicyResult>
   readonly limits: ReadonlyArray<string>
 }
@@ -254,7 +256,7 @@ export class Replay {
       run.counts.asked++
       run.timeline.asked(at)
       const answer = Circuit.admit(circuit, at)
-      if (answer instanceof Circuit.Refusal) run.refuse(record)
+      if (answer instanceof Circuit.Refusal) run.refuse(record, answer.reason)
       else {
         running ??= new Running(record, place, runs.length === 1 ? [undefined] : runs.map(() => undefined))
         running.permits[i] = answer
@@ -274,7 +276,9 @@ export class Replay {
     this.comeTo(Infinity)
     const { calls, finder, from, leftOut, options, places, runs, until } = this
     const all = Array.from(places.values())
-    const incidents = finder?.found() ?? given(options.incidents as ReadonlyArray<Given>, all)
+    const incidents: ReadonlyArray<Incident.Incident> = finder?.found() ??
+      given(options.incidents as ReadonlyArray<Given>, all)
+    const unknownCircuits = [...new Set(incidents.map(({ circuit }) => circuit))].filter((name) => !places.has(name))
     return {
       from,
       until,
@@ -282,8 +286,9 @@ export class Replay {
       circuits: all.length,
       leftOut: { ...leftOut },
       incidents,
+      unknownCircuits,
       policies: runs.map((run, i) => resultOf(run, i, all, incidents, until)),
-      limits: limitsOf(calls.refused, finder?.leftOut ?? 0, runs)
+      limits: limitsOf(calls.refused, finder?.leftOut ?? 0, unknownCircuits, [...places.keys()], runs)
     }
   }
 
@@ -303,7 +308,7 @@ export class Replay {
         run.counts.unknownAdmitted++
         // Whoever made it was refused, there and then.
         run.timeline.refused(record.at, "unknown")
-      } else run.refuse(record)
+      } else run.refuse(record, refusal.reason)
     })
   }
 

@@ -4,7 +4,16 @@
  * @since 0.1.0
  */
 import type * as Incident from "./Incident.ts"
-import { lengthOf, type Opening, type Place, type RefusedCalls, type Run, type Stretches, type Sum } from "./Runs.ts"
+import {
+  lengthOf,
+  type Opening,
+  type Place,
+  type RefusedBy,
+  type RefusedCalls,
+  type Run,
+  type Stretches,
+  type Sum
+} from "./Runs.ts"
 import type * as Timeline from "./Timeline.ts"
 
 /**
@@ -15,7 +24,7 @@ import type * as Timeline from "./Timeline.ts"
  * `openAfter` is how long it took from the incident's start until the circuit was open: zero where it was already, and
  * `undefined` where it never was before the end. `closedAfter` is how long it took from the incident's end until the circuit
  * was closed: zero where it was; `undefined` where the incident has no end, or the circuit never closed before the log
- * was over.
+ * was over. Neither is there where the log has no such circuit.
  *
  * @category models
  * @since 0.1.0
@@ -31,7 +40,7 @@ export interface IncidentResult extends Incident.Incident {
  * **Details**
  *
  * - `asked` is every call; `admitted` are those that it let go, by what became of them; `refused` the rest, by what would
- *   have; `unknownAdmitted` are those that it would have let go and that the log's own breaker refused.
+ *   have, and `refusedBy` the same by why it did; `unknownAdmitted` are those that it would have let go and that the log's own breaker refused.
  * - `saved` are calls that it refused and that brought no answer (they failed or were throttled): so many milliseconds were
  *   not waited. `lost` are calls that it refused and that went well.
  * - `openings` counts them, `reopenings` those of them that came out of recovering; `opened` tells the first of them.
@@ -53,6 +62,7 @@ export interface PolicyResult {
   }
   readonly unknownAdmitted: number
   readonly refused: RefusedCalls
+  readonly refusedBy: RefusedBy
   readonly saved: Sum
   readonly lost: Sum
   readonly openings: number
@@ -72,7 +82,7 @@ export const resultOf = (
   incidents: ReadonlyArray<Incident.Incident>,
   until: number
 ): PolicyResult => {
-  const { admitted, counts, lost, openings, policy, refused, saved } = run
+  const { admitted, counts, lost, openings, policy, refused, refusedBy, saved } = run
   const lived = places.reduce((sum, { since }) => sum + until - since, 0)
   const notClosed = places.reduce((sum, { tracks }) => sum + lengthOf(tracks[index]!.stretches, until), 0)
   const byName = new Map(places.map((place) => [place.name, place.tracks[index]!.stretches]))
@@ -82,6 +92,7 @@ export const resultOf = (
     admitted: { ...admitted },
     unknownAdmitted: counts.unknownAdmitted,
     refused: { ...refused },
+    refusedBy: { ...refusedBy },
     saved: { ...saved },
     lost: { ...lost },
     openings: counts.openings,
@@ -92,7 +103,7 @@ export const resultOf = (
     ...(!run.isCut && {
       incidents: incidents.map((incident) => ({
         ...incident,
-        ...reactionTo(incident, byName.get(incident.circuit) ?? [])
+        ...(byName.has(incident.circuit) && reactionTo(incident, byName.get(incident.circuit)!))
       }))
     }),
     timeline: run.timeline.read(until)
@@ -103,6 +114,8 @@ export const resultOf = (
 export const limitsOf = (
   refused: number,
   incidentsLeftOut: number,
+  unknownCircuits: ReadonlyArray<string>,
+  circuits: ReadonlyArray<string>,
   runs: ReadonlyArray<Run>
 ): ReadonlyArray<string> => [
   "What a caller would have done with a refusal (a retry, a call elsewhere, an answer from a cache) is not in the log, and is not made up.",
@@ -113,6 +126,11 @@ export const limitsOf = (
     } refused by the log's own breaker. What would have become of them nobody knows: they move no circuit here, ` +
     "and while they are all there is, no policy learns how the provider fares."
   ]),
+  ...(unknownCircuits.length === 0 ? [] : [
+    `The log has no circuit ${
+      some(unknownCircuits)
+    }: what was done about incidents of that name cannot be told. It has ${some(circuits)}.`
+  ]),
   ...(incidentsLeftOut === 0 ? [] : [`${incidentsLeftOut} more incidents were found than are told one by one.`]),
   ...runs.filter((run) => run.isCut).map((run) =>
     `${run.policy.name} opened so often that what it did about each incident is not told.`
@@ -120,6 +138,9 @@ export const limitsOf = (
 ]
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+const some = (names: ReadonlyArray<string>): string =>
+  `${names.slice(0, 5).join(", ")}${names.length > 5 ? `, and ${names.length - 5} more` : ""}`
 
 const reactionTo = (
   { end, start }: Incident.Incident,

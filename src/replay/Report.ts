@@ -283,7 +283,9 @@ const table = ({ head, rows, title }: Table): Markup =>
   }</tr></thead><tbody>
 ${
     rows.map(([first = "", ...rest]) =>
-      markup`<tr><th scope="row">${first}</th>${rest.map((cell) => markup`<td>${cell}</td>`)}</tr>\n`
+      markup`<tr><th scope="row">${first.replace(/^ +/, (indent) => "\u00a0".repeat(2 * indent.length))}</th>${
+        rest.map((cell) => markup`<td>${cell}</td>`)
+      }</tr>\n`
     )
   }</tbody></table></div>
 `

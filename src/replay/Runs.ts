@@ -48,6 +48,20 @@ export interface RefusedCalls {
 }
 
 /**
+ * The same calls by why they were refused: the circuit was `open`, it was `recovering` and let few through, calls were `paused` as
+ * a throttled one asked for (a 429), or the circuit was `isolated`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RefusedBy {
+  readonly open: number
+  readonly recovering: number
+  readonly paused: number
+  readonly isolated: number
+}
+
+/**
  * What refusing was good for, or bad: so many calls, so many milliseconds of waiting, so many tokens where the log has them.
  *
  * @category models
@@ -99,6 +113,7 @@ export class Run {
   readonly counts = { asked: 0, openings: 0, reopenings: 0, unknownAdmitted: 0, probes: 0, probesFailed: 0 }
   readonly admitted = { succeeded: 0, failed: 0, throttled: 0, ignored: 0 }
   readonly refused: Mutable<RefusedCalls> = { failed: 0, throttled: 0, succeeded: 0, ignored: 0, unknown: 0 }
+  readonly refusedBy: Mutable<RefusedBy> = { open: 0, recovering: 0, paused: 0, isolated: 0 }
   readonly saved: Mutable<Sum> = { calls: 0, waiting: 0, inputTokens: 0, outputTokens: 0 }
   readonly lost: Mutable<Sum> = { calls: 0, waiting: 0, inputTokens: 0, outputTokens: 0 }
   private readonly random: (() => number) | undefined
@@ -133,8 +148,12 @@ export class Run {
   }
 
   /** A call that the policy refuses. */
-  refuse({ at, inputTokens, outcome, outputTokens, took }: CallRecord.CallRecord): void {
+  refuse(
+    { at, inputTokens, outcome, outputTokens, took }: CallRecord.CallRecord,
+    reason: Circuit.Refusal["reason"]
+  ): void {
     const { kind, wouldHave } = kinds[outcome._tag]
+    this.refusedBy[reasons[reason]]++
     this.refused[kind]++
     this.timeline.refused(at, wouldHave)
     const sum = wouldHave === "failed" ? this.saved : wouldHave === "succeeded" ? this.lost : undefined
@@ -191,6 +210,13 @@ export const lengthOf = (stretches: Stretches, until: number): number => {
 const mostStretches = 2_000_000
 
 const nothing = (): void => undefined
+
+const reasons: Readonly<Record<Circuit.Refusal["reason"], keyof RefusedBy>> = {
+  Open: "open",
+  HalfOpen: "recovering",
+  Throttled: "paused",
+  Isolated: "isolated"
+}
 
 // A throttled call brings no answer: to be spared it is a gain. Of an ignored one nobody can say.
 const kinds: Readonly<

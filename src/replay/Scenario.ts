@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as Exact from "../internal/Exact.ts"
 import * as Setting from "../internal/Setting.ts"
 import * as Distribution from "./Distribution.ts"
 import * as Fault from "./Fault.ts"
@@ -270,7 +271,7 @@ export const Scenario: Schema.Codec<Scenario, unknown> = /*#__PURE__*/ Schema.St
  * @category constructors
  * @since 0.1.0
  */
-export const make = (scenario: Scenario): Scenario => Setting.enforce("Scenario.make", Scenario, scenario)
+export const make = (scenario: Scenario): Scenario => Exact.enforce("Scenario.make", Scenario, scenario)
 
 /**
  * How long a server is busy with a call in the mean, in milliseconds, on a good day without a slowdown.

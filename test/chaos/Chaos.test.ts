@@ -446,6 +446,16 @@ describe("Chaos", () => {
       ],
       [() => Chaos.layer({ script: [{ for: 0 }] }), "script.0.for must be a duration above zero, got 0"],
       [() => Chaos.layer({ faults: [], script: [] }), "faults must be left out where there is a script"],
+      [() => Chaos.layer({ sripts: [] } as Chaos.Options), "Chaos.layer: sripts is no field that there is"],
+      [
+        () => Chaos.layer({ script: [{ for: 1, falts: [] } as Chaos.Phase] }),
+        "Chaos.layer: script.0.falts is no field that there is"
+      ],
+      [
+        () => Chaos.setFaults([{ fault: "hang", share: 1, lag: 1 } as Chaos.FaultShare]),
+        "Chaos.setFaults: faults.0.lag is no field that there is"
+      ],
+      [() => Chaos.layer({ script: [{} as Chaos.Phase] }), "Chaos.layer: script.0.for is missing"],
       [() => Chaos.layer({ seed: 0.5 }), "seed must be a whole number, got 0.5"],
       [() => Chaos.delay({ from: "2 seconds", to: "1 second" }), "to must be no shorter than from"],
       [() => Chaos.delay("never" as "1 second"), "from must be a finite duration"],

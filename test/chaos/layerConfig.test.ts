@@ -57,9 +57,14 @@ describe("Chaos.layerConfig", () => {
       for (const until of [at(day + 1), "tomorrow", "2030-01-01", "1970-01-01T01:00:00", ""]) {
         const error = yield* Effect.flip(under({ CHAOS: reset, CHAOS_UNTIL: until }))
         assert.instanceOf(error, Config.ConfigError)
-        assert.include(error.message, "must be an instant at most a day ahead, such as 2030-05-01T18:00:00Z")
+        assert.include(error.message, "must be an instant at most a day ahead, such as 1970-01-01T01:00:00Z")
         assert.include(error.message, "CHAOS_UNTIL")
       }
+      // The example is one that it takes.
+      assert.deepStrictEqual((yield* under({ CHAOS: reset, CHAOS_UNTIL: "1970-01-01T01:00:00Z" })).seen, [
+        "Failure",
+        hour
+      ])
       assert.include((yield* Effect.flip(under({ CHAOS: reset }))).message, "CHAOS_UNTIL")
     }))
 
@@ -71,6 +76,15 @@ describe("Chaos.layerConfig", () => {
         "must be a number from 0 to 1, got 2"
       )
       assert.include((yield* broken("{ faults")).message, "JSON")
+      const misspelt = [
+        [`{ "fults": [] }`, `["CHAOS"]["fults"]`],
+        [`{ "faults": [{ "fault": "reset", "share": 1, "latncy": 1 }] }`, `["CHAOS"]["faults"][0]["latncy"]`]
+      ] as const
+      for (const [plan, place] of misspelt) {
+        const { message } = yield* broken(plan)
+        assert.match(message, /no excess property/)
+        assert.include(message, place)
+      }
     }))
 
   it.effect("production is left alone, loudly, without a word of consent", () =>

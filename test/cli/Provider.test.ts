@@ -59,13 +59,21 @@ describe.concurrent("effect-breaker provider", () => {
       assert.deepStrictEqual(seen.map(({ event }) => event), ["listening", "phase", "request", "phase", "summary"])
       const [listening, first, request, second, summary] = seen
       assert.strictEqual(listening!["seed"], 7)
-      assert.deepStrictEqual([first!["name"], first!["for"], second!["name"], second!["for"]], [
+      assert.deepStrictEqual([first!["name"], first!["forMs"], second!["name"], second!["forMs"]], [
         "phase 1",
         1500,
         "after",
         500
       ])
-      assert.deepStrictEqual([request!["fault"], request!["end"], request!["phase"]], ["CutAfter", "cut", "phase 1"])
+      assert.deepStrictEqual([request!["fault"], request!["ending"], request!["phase"]], ["CutAfter", "cut", "phase 1"])
+      // What replay makes of it: a call with that time and that duration, and all else is none.
+      const replayed = yield* command(["replay", "-", "--json"], { input: run.out() })
+      assert.strictEqual(yield* replayed.exitCode, 0, replayed.err())
+      const { calls, from, log, until } = JSON.parse(replayed.out())
+      assert.deepStrictEqual([calls.succeeded, log.records, log.skipped], [1, 1, 4])
+      assert.strictEqual(new Date(from).toISOString(), request!["time"])
+      assert.approximately(until - from, request!["tookMs"] as number, 0.001)
+      assert.isBelow(until - from, 2000)
       assert.deepStrictEqual([summary!["requests"], (summary!["phases"] as ReadonlyArray<object>).length], [1, 1])
     }))
 

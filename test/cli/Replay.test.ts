@@ -45,7 +45,10 @@ describe.concurrent("effect-breaker replay", () => {
         /^1,200 calls of 1 circuit, 2026-05-01 12:00:00 to .* UTC \(20 min\): 900 went well, 300 failed\.\n1 incident\.\n/
       )
       assert.match(out, /\n +default +mine\n─+\nopenings +5 \(4 again\) +15 \(14 again\)\n/)
-      assert.match(out, /\n {2}saved: would have failed +29\d +28\d\n/)
+      assert.match(
+        out,
+        /\n {2}while open +\d+ +\d+\n(?: {2}while recovering .*\n)?saved: would have failed +29\d +28\d\n/
+      )
       assert.match(out, /\ndefault {2}▁+[▂-▇]?█+[▂-▇]?[▁▒█▂-▇]*▁+\nmine {5}▁+/)
       assert.match(out, /▁ closed .* █ open {2}▒ half-open/)
       assert.match(out, /\n2026-05-01 12:05:00 +gpt-5 +5 min +300 of 300 +4\.3 s, .* +2\.3 s, /)
@@ -82,6 +85,24 @@ describe.concurrent("effect-breaker replay", () => {
       assert.deepStrictEqual(fromFile.policies, read.policies)
     }))
 
+  it.live("writes no control character that a log has: in tables, strips, sentences, JSON and errors", () =>
+    Effect.gen(function*() {
+      const evil = "\u001b[31mred\u0007\u001b]0;pwn\u0007\u009b2J\r\n"
+      const names = lines.map((line) => JSON.stringify({ ...JSON.parse(line), circuit: evil }))
+      const file = place("evil.jsonl", [...names, JSON.stringify({ time: evil, took: 1, ok: true })].join("\n"))
+      const policy = consecutive(3, { name: evil })
+      const runs = [[file, "--policy", policy], [file, "--policy", policy, "--json"], [file, "--strict"]]
+      for (const args of runs) {
+        const run = yield* command(["replay", ...args], { env: { FORCE_COLOR: "1" } })
+        yield* run.exitCode
+        // oxlint-disable-next-line no-control-regex
+        const text = (run.out() + run.err()).replaceAll(/\u001b\[(?:3[1235]|[012])m(?=[▁-█▒X]|\n|$| {2}|▁ closed)/g, "")
+        assert.include(text.replaceAll("\\u001b", "␛"), "␛[31mred")
+        // oxlint-disable-next-line no-control-regex
+        assert.notMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
+      }
+    }))
+
   it.live("measures by the incidents that it is given", () =>
     Effect.gen(function*() {
       const file = place(
@@ -93,6 +114,64 @@ describe.concurrent("effect-breaker replay", () => {
         { start: Date.UTC(2026, 4, 1, 12, 4, 50), end: Date.UTC(2026, 4, 1, 12, 10), circuit: "gpt-5" }
       ])
       assert.strictEqual(policies[0].incidents[0].openAfter, 14_300)
+    }))
+
+  it.live("says where an incident is of a circuit that the log does not have, and which it has", () =>
+    Effect.gen(function*() {
+      const file = place(
+        "stranger.json",
+        `[{ "start": "2026-05-01T12:05:00Z", "end": "2026-05-01T12:10:00Z", "circuit": "gpt" }]`
+      )
+      const run = yield* command(["replay", log, "--policy", "default", "--incidents", file])
+      assert.strictEqual(yield* run.exitCode, 0, run.err())
+      assert.match(run.out(), /\n1 incident\.\nOf these, those of gpt are of no circuit in this log/)
+      assert.match(run.out(), /The log has no circuit gpt: [^.]*\. It has\s+gpt-5\./)
+      assert.notMatch(run.out(), /opened in incidents/)
+    }))
+
+  it.live("shows no time to close for a policy that never opened", () =>
+    Effect.gen(function*() {
+      const never = consecutive(1000, { name: "never" })
+      const run = yield* command(["replay", log, "--policy", never, "--policy", consecutive(3)])
+      assert.strictEqual(yield* run.exitCode, 0, run.err())
+      assert.match(run.out(), /\n {2}median time to close +– +\d/)
+      assert.match(run.out(), /\n2026-05-01 12:05:00 +gpt-5 +5 min +300 of 300 +never, – +2\.3 s, /)
+    }))
+
+  it.live("shows pauses of throttled calls apart, and failed calls alike whether they were let go or refused", () =>
+    Effect.gen(function*() {
+      const throttled = lines.map((line) => line.replace("529", "429"))
+      const run = yield* command(["replay", place("throttled.jsonl", throttled.join("\n")), "--policy", "default"])
+      assert.strictEqual(yield* run.exitCode, 0, run.err())
+      const [, paused] = /\ncalls refused +(\d+) \(.*\n {2}paused, as a 429 asks +\1\n/.exec(run.out())!
+      assert.isAbove(Number(paused), 200)
+      assert.match(run.out(), /\nsaved: would have failed +0\nsaved: would have been throttled +\d+\n/)
+      assert.match(run.out(), /\ncalls let go that failed +0\ncalls let go that were throttled +\d+\n/)
+    }))
+
+  it.live("overwrites nothing that it reads, by whatever name", () =>
+    Effect.gen(function*() {
+      const own = place("own.jsonl", `${lines.join("\n")}\n`)
+      const link = path.join(folder, "link.jsonl")
+      const hard = path.join(folder, "hard.jsonl")
+      fs.symlinkSync(own, link)
+      fs.linkSync(own, hard)
+      const policy = place("own-policy.json", consecutive(3))
+      const cases = [
+        [own, "--report", own],
+        [own, "--report", link],
+        [link, "--report", own],
+        [own, "--report", hard],
+        [own, "--report", path.join(folder, "..", path.basename(folder), "own.jsonl")],
+        [own, "--policy", policy, "--report", policy]
+      ]
+      for (const args of cases) {
+        const run = yield* command(["replay", ...args])
+        assert.deepStrictEqual([yield* run.exitCode, run.out()], [2, ""], args.join(" "))
+        assert.match(run.err(), /--report .*: that is the file of (?:LOG|--policy), and it would be overwritten\n$/)
+      }
+      assert.strictEqual(fs.readFileSync(own, "utf8"), `${lines.join("\n")}\n`)
+      assert.strictEqual(fs.readFileSync(policy, "utf8"), consecutive(3))
     }))
 
   it.live("draws the jitter of openings from a seed, and has none without", () =>
@@ -129,6 +208,36 @@ describe.concurrent("effect-breaker replay", () => {
       assert.match(empty.err(), /empty\.jsonl: there is no call in it \(lines: 1\)\. Skipped 1 as /)
     }))
 
+  it.live("says loudly where most of a log was not read, and what to do where its newest calls come first", () =>
+    Effect.gen(function*() {
+      const run = yield* command([
+        "replay",
+        place("newest.jsonl", lines.toReversed().join("\n")),
+        "--policy",
+        "default"
+      ])
+      assert.strictEqual(yield* run.exitCode, 0, run.err())
+      const loud = /MOST OF THE LOG WAS NOT READ: \d+ of 1,200 lines were skipped/
+      assert.match(run.out(), loud)
+      assert.match(run.err(), loud)
+      assert.match(run.out(), /\nA log has to be in order of time\. .* tac LOG \| effect-breaker replay -\./)
+      const well = yield* command(["replay", log, "--policy", "default"])
+      assert.strictEqual(yield* well.exitCode, 0)
+      assert.notMatch(well.out(), /MOST/)
+    }))
+
+  it.live("hints at --list where a document has its list inside", () =>
+    Effect.gen(function*() {
+      const calls = lines.map((line) => JSON.parse(line))
+      for (const text of [JSON.stringify({ calls }), JSON.stringify({ calls }, null, 2)]) {
+        const run = yield* command(["replay", "-", "--policy", "default"], { input: text })
+        assert.strictEqual(yield* run.exitCode, 1)
+        assert.match(run.err(), /no call in it.*Where it is one JSON document .* name the list: --list calls\n$/)
+        const { calls: read } = yield* json(["-", "--policy", "default", "--list", "calls"], text)
+        assert.strictEqual(read.succeeded, 900)
+      }
+    }))
+
   it.live("writes a page that shows the same, and says where it is", () =>
     Effect.gen(function*() {
       const out = place("out.html")
@@ -141,12 +250,18 @@ describe.concurrent("effect-breaker replay", () => {
       assert.match(page, /<h2 id="run-0">llm<\/h2>/)
       const away = yield* command(["replay", log, "--report", path.join(folder, "no/such/folder.html")])
       assert.strictEqual(yield* away.exitCode, 1)
-      assert.match(away.err(), /^effect-breaker: cannot write .*folder\.html: /)
+      assert.match(away.err(), /^effect-breaker: cannot write .*folder\.html: there is no such folder\n$/)
+      assert.match(away.out(), /^1,200 calls of 1 circuit/)
+      const onto = yield* command(["replay", log, "--report", folder])
+      assert.strictEqual(yield* onto.exitCode, 1)
+      assert.match(onto.err(), /: it is a directory\n$/)
+      assert.match(onto.out(), /^1,200 calls of 1 circuit/)
     }))
 
   const wrong: ReadonlyArray<readonly [args: ReadonlyArray<string>, said: RegExp]> = [
     [[], /Missing required argument: LOG/],
     [["./nope.jsonl"], /cannot read \.\/nope\.jsonl: there is no such file/],
+    [[folder], /cannot read .*: it is a directory\n$/],
     [[log, "--policy", "nope"], /--policy nope: neither a file nor one of default, llm/],
     [[log, "--policy", "{"], /--policy:1:2: no JSON/],
     [[log, "--policy", `{"ramp":{"shares":[2],"every":1}}`], /--policy: ramp\.shares must be .*, got \[2\]/],
@@ -175,7 +290,8 @@ describe.concurrent("effect-breaker replay", () => {
       assert.strictEqual(yield* run.exitCode, 0, run.out())
       assert.match(run.out(), /big\.jsonl {2}\[[█░]{24}\] {2}[\d.]+ % {2}[\d,]+ lines/)
       const left = run.out().split("\u001b[2K").at(-1)!
-      assert.match(left, /^[\d,]+ calls of 1 circuit/)
+      // Forty times the same day is no log in order.
+      assert.match(left, /^effect-breaker: MOST OF THE LOG WAS NOT READ: .*\r?\n[\d,]+ calls of 1 circuit/)
     }))
 
   it.live.skipIf(!hasScript)(

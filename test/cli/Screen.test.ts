@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Screen from "../../src/cli/Screen.ts"
+import * as Text from "../../src/cli/Text.ts"
 
 /** A process whose outputs are one terminal, or two files. */
 const terminal = (isTTY: boolean, env: Readonly<Record<string, string>> = {}) => {
@@ -44,6 +45,33 @@ describe("the screen", () => {
       yield* screen.status("x".repeat(30))
       assert.deepStrictEqual(written, ["x".repeat(19)])
     }))
+
+  it.effect("lets no control character through but line ends and its own colours, on a terminal or not", () =>
+    Effect.gen(function*() {
+      const evil = "a\u001b[31mb\u001b]0;title\u0007c\u009b2Jd\re\u007f\u202e"
+      for (const isTTY of [true, false]) {
+        const { screen, written } = terminal(isTTY)
+        yield* screen.print(`${screen.paint("green", "fine")}\n${Text.plain(evil)}`)
+        yield* screen.print("\u001b]0;title\u0007")
+        yield* screen.note("\u001b[2J")
+        yield* screen.status("\u001b[2J\n")
+        yield* screen.status(undefined)
+        const all = written.join("").replaceAll(clear, "").replaceAll("\u001b[32mfine\u001b[0m", "fine")
+        // oxlint-disable-next-line no-control-regex
+        assert.notMatch(all, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
+        assert.include(all, "fine\na␛[31mb␛]0;title␇c\ufffd2Jd␍e␡\ufffd\n")
+      }
+    }))
+
+  it("escapes in JSON what JSON lets through, and it is read as what it was", () => {
+    const data = { name: "\u009b2J\u007f\u202e\u001b", list: ["a\nb"] }
+    for (const indent of [0, 2]) {
+      const text = Text.json(data, { indent })
+      // oxlint-disable-next-line no-control-regex
+      assert.notMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
+      assert.deepStrictEqual(JSON.parse(text), data)
+    }
+  })
 
   it("paints on a terminal, or where it is forced to, and never against NO_COLOR or on a dumb terminal", () => {
     const painted = (isTTY: boolean, env: Readonly<Record<string, string>>) =>

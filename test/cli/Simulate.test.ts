@@ -68,6 +68,11 @@ describe.concurrent("effect-breaker simulate", () => {
     [["./nope.json"], "", /cannot read \.\/nope\.json: there is no such file/],
     [["-"], `{"name":`, /standard input:1:9: no JSON/],
     [["-"], `{"name":"x","duration":-1}`, /standard input: /],
+    [
+      ["-"],
+      `{"name":"x","duration":9,"provider":{"latency":1},"phases":[{"name":"a","for":9}],"clients":{"rte":1}}`,
+      /standard input: clients\.rte is no field that there is\n$/
+    ],
     [["20-percent", "--policy", "nope"], "", /--policy nope: neither/]
   ]
   for (const [args, input, said] of wrong) {

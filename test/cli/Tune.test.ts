@@ -114,6 +114,24 @@ describe.concurrent("effect-breaker tune", () => {
       assert.strictEqual(Duration.toMillis(state.retryAfter), Policy.rules(policy).openDuration(1))
     }))
 
+  it.live("overwrites neither its log nor the policy in use", () =>
+    Effect.gen(function*() {
+      const own = place("own.jsonl", fs.readFileSync(log, "utf8"))
+      for (
+        const args of [["--out", own], ["--report", own], ["--policy", mine, "--out", mine], [
+          "--out",
+          "x",
+          "--report",
+          "x"
+        ]]
+      ) {
+        const run = yield* command(["tune", own, "--budget", "24", ...args])
+        assert.deepStrictEqual([yield* run.exitCode, run.out()], [2, ""], args.join(" "))
+        assert.match(run.err(), /: that is the file of (?:LOG|--policy|--out), and it would be overwritten\n$/)
+      }
+      assert.strictEqual(fs.readFileSync(own, "utf8"), fs.readFileSync(log, "utf8"))
+    }))
+
   it.live("prints the policy alone to the standard output, for replay to read", () =>
     Effect.gen(function*() {
       const { err, out } = yield* ok([log, "--policy", mine, "--budget", "24", "--out", "-"])

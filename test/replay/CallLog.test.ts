@@ -5,6 +5,7 @@ import * as Stream from "effect/Stream"
 import fs from "node:fs"
 import os from "node:os"
 import path from "node:path"
+import { gzipSync } from "node:zlib"
 import * as CallLog from "../../src/replay/CallLog.ts"
 import { cut, encode, jsonLines, reading, readingBytes, told } from "./reading.ts"
 
@@ -184,7 +185,9 @@ describe("a log of spans", () => {
     span(3, { "gen_ai.operation.name": "execute_tool" }),
     span(4, { "circuit.name": "mine", "circuit.outcome": "Rejected" }, 2),
     span(5, { "circuit.outcome": "Failure", "circuit.kind": "overloaded" }, 2),
-    span(6, {}, 2)
+    span(6, {}, 2),
+    span(7, { "error.type": "rate_limit_error" }, 2),
+    span(8, { "error.type": "invalid_request_error" }, 2)
   )
   const expected = [
     { at: noon, took: 250, outcome: "Success", circuit: "openai/gpt-5", inputTokens: 10, outputTokens: 5 },
@@ -192,7 +195,9 @@ describe("a log of spans", () => {
     { at: noon + 2000, took: 250, outcome: "Failure", circuit: "openai/gpt-5" },
     { at: noon + 4000, took: 0, outcome: "Refused", circuit: "mine" },
     { at: noon + 5000, took: 250, outcome: "Failure", circuit: "openai/gpt-5" },
-    { at: noon + 6000, took: 250, outcome: "Failure", circuit: "openai/gpt-5" }
+    { at: noon + 6000, took: 250, outcome: "Failure", circuit: "openai/gpt-5" },
+    { at: noon + 7000, took: 250, outcome: "Throttled", circuit: "openai/gpt-5" },
+    { at: noon + 8000, took: 250, outcome: "Ignored", circuit: "openai/gpt-5" }
   ]
 
   for (
@@ -520,4 +525,54 @@ describe("options", () => {
     assert.strictEqual(complaint({ within: -1 }), "CallLog: within must be a finite duration of zero or more, got -1")
     assert.strictEqual(complaint({ now: "noon" }), "CallLog: now must be a moment in milliseconds, got \"noon\"")
   })
+})
+
+describe("the beginning and the end of a call", () => {
+  const times = (row: object) => reading(jsonLines({ status: 200, ...row })).calls.map(({ at, took }) => ({ at, took }))
+
+  it("have one unit where they are numbers of like size, whichever of the two tells it", () => {
+    assert.deepStrictEqual(times({ at: 548.5, endedAt: 774.75 }), [{ at: 548.5, took: 226.25 }])
+    assert.deepStrictEqual(times({ at: 6000, endedAt: 90_000 }), [{ at: 6000, took: 84_000 }])
+    assert.deepStrictEqual(times({ start: 1000, end_ms: 1250 }), [{ at: 1000, took: 250 }])
+    assert.deepStrictEqual(times({ start: "1000", end_ms: "1250" }), [{ at: 1000, took: 250 }])
+    // Where seconds become milliseconds by their size.
+    assert.deepStrictEqual(times({ start: 99_999_999_999, end: 100_000_000_001 }), [{
+      at: 99_999_999_999_000,
+      took: 2000
+    }])
+    assert.deepStrictEqual(times({ start_ms: 99_999_999_999, end: 100_000_000_000 }), [{ at: 99_999_999_999, took: 1 }])
+  })
+
+  it("have each its own unit where the names say so, or their sizes", () => {
+    assert.deepStrictEqual(times({ start_s: 1_777_636_800, end_ms: 1_777_636_800_250 }), [
+      { at: 1_777_636_800_000, took: 250 }
+    ])
+    assert.deepStrictEqual(times({ start: 1_777_636_800, end: 1_777_636_800_250 }), [
+      { at: 1_777_636_800_000, took: 250 }
+    ])
+    assert.deepStrictEqual(times({ start: "2026-05-01T12:00:00Z", end: 1_777_636_801 }), [
+      { at: 1_777_636_800_000, took: 1000 }
+    ])
+  })
+})
+
+describe("a log that is no text", () => {
+  const line = jsonLines({ time: "2026-05-01T12:00:00Z", took: 1, status: 200 })
+  const utf16 = (text: string) => new Uint8Array(Uint16Array.from(text, (char) => char.charCodeAt(0)).buffer)
+  const cases: ReadonlyArray<readonly [name: string, bytes: Uint8Array, says: string]> = [
+    ["packed by gzip", gzipSync(line), "it is packed by gzip: unpack it first, as zcat does"],
+    ["UTF-16", utf16(`\ufeff${line}`), "it is text in UTF-16: write it as UTF-8 first, as iconv does"],
+    ["UTF-16 without a mark", utf16(line.repeat(100)), "it is text in UTF-16: write it as UTF-8 first, as iconv does"]
+  ]
+  for (const [name, bytes, says] of cases) {
+    it(`is told for what it is, once, whatever it is cut into: ${name}`, () => {
+      for (const size of [1, 7, 100_000]) {
+        const { reading, records } = readingBytes(cut(bytes, size))
+        assert.deepStrictEqual(records, [])
+        assert.deepStrictEqual(reading.skips, [{ reason: "malformed", count: 1, lines: [1], example: says }])
+      }
+      const strict = CallLog.read([bytes], { strict: true, onRecord: () => {} })
+      assert.strictEqual(Effect.runSync(Effect.flip(strict)).message, `Line 1: ${says}`)
+    })
+  }
 })

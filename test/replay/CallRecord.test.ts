@@ -52,6 +52,25 @@ describe("what became of a call", () => {
     assert.deepStrictEqual(tags({ error: "timeout" }), ["Failure", "timeout"])
   })
 
+  it("is told by the type or the code of an error alone, as an error with that type tells it", () => {
+    const types = [
+      ["rate_limit_error", "Throttled", "rate-limit"],
+      ["rate_limit_exceeded", "Throttled", "rate-limit"],
+      ["insufficient_quota", "Trip", "quota"],
+      ["invalid_request_error", "Ignored", "invalid-request"],
+      ["ECONNRESET", "Failure", "network"],
+      ["openai.RateLimitError", "Throttled", "rate-limit"],
+      ["overloaded_error", "Failure", "overloaded"],
+      ["429", "Throttled", "rate-limit"]
+    ] as const
+    for (const [error, ...outcome] of types) {
+      assert.deepStrictEqual(tags({ error }), [...outcome], error)
+      assert.deepStrictEqual(tags({ error: ` ${error}` }), [...outcome], error)
+    }
+    assert.deepStrictEqual(tags({ error: "fetch failed" }), ["Failure", "network"])
+    assert.deepStrictEqual(tags({ status: 0, error: "ETIMEDOUT" }), ["Failure", "timeout"])
+  })
+
   it("is an error where a status of success comes with one", () => {
     assert.deepStrictEqual(tags({ status: 200, error: "overloaded_error" }), ["Failure", "overloaded"])
   })

@@ -99,6 +99,10 @@ describe("what is wrong with a policy is said:", () => {
       "openDuration.first must be a finite duration above zero, got 0"
     ],
     [
+      { name: "x", openDuration: { first: "5 seconds", most: "4999 millis" } },
+      "openDuration.first must be at most openDuration.most (4999 ms), got \"5 seconds\""
+    ],
+    [
       { name: "a", openDuration: { first: 1 } },
       "openDuration.most must be a finite duration above zero, got undefined"
     ],

@@ -45,6 +45,7 @@ describe("what a policy would have done", () => {
       admitted: { succeeded: 26, failed: 4, throttled: 0, ignored: 0 },
       unknownAdmitted: 0,
       refused: { failed: 26, throttled: 0, succeeded: 4, ignored: 0, unknown: 0 },
+      refusedBy: { open: 30, recovering: 0, paused: 0, isolated: 0 },
       saved: { calls: 26, waiting: 2600, inputTokens: 260, outputTokens: 0 },
       lost: { calls: 4, waiting: 400, inputTokens: 40, outputTokens: 20 },
       openings: 3,
@@ -142,6 +143,23 @@ describe("what a policy would have done", () => {
     assert.deepStrictEqual(done!.refused, { failed: 0, throttled: 0, succeeded: 0, ignored: 0, unknown: 0 })
   })
 
+  it("is told by why it refused: open, recovering, or paused as a throttled call asked for", () => {
+    const paused = replay([
+      { at: 0, took: 100, status: 429 },
+      ...Array.from({ length: 4 }, (_, i) => ({ at: 200 + i, took: 100 }))
+    ])
+    assert.deepStrictEqual(paused.policies[0]!.refusedBy, { open: 0, recovering: 0, paused: 4, isolated: 0 })
+    assert.strictEqual(paused.policies[0]!.openings, 0)
+    const probing = replay([
+      { at: 0, took: 100, outcome: failure },
+      { at: 200, took: 100, outcome: failure },
+      { at: 5000, took: 100 },
+      { at: 11_000, took: 5000 },
+      { at: 12_000, took: 100 }
+    ])
+    assert.deepStrictEqual(probing.policies[0]!.refusedBy, { open: 1, recovering: 1, paused: 0, isolated: 0 })
+  })
+
   it("tells throttled and ignored calls apart that it refused", () => {
     const kinds = [failure, failure, Outcome.throttled(), Outcome.ignored, Outcome.trip(), Outcome.success]
     const { policies: [done] } = replay(kinds.map((outcome, i) => ({ at: 10 * i, took: 1, outcome })))
@@ -179,6 +197,18 @@ describe("what the log cannot tell", () => {
     const { limits } = replay([...outage, refused(60_000)])
     assert.strictEqual(limits.length, 3)
     assert.match(limits[2]!, /^1 call was refused by the log's own breaker/)
+    const stranger = replay(outage, {
+      incidents: [{ circuit: "gpt-5", start: 0, end: 10 }, { start: 10_000, end: 40_000 }]
+    })
+    assert.deepStrictEqual(stranger.unknownCircuits, ["gpt-5"])
+    assert.match(stranger.limits[2]!, /^The log has no circuit gpt-5: .* It has default\.$/)
+    assert.deepStrictEqual(
+      stranger.policies[0]!.incidents!.map(({ circuit, closedAfter, openAfter }) => [circuit, openAfter, closedAfter]),
+      [
+        ["gpt-5", undefined, undefined],
+        ["default", 1100, 4100]
+      ]
+    )
   })
 
   it("is a gap in a timeline: neither saved nor lost", () => {

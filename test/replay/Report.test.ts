@@ -73,6 +73,12 @@ describe("Report.html", () => {
     assert.match(html, /<caption>Side by side<\/caption>.*<th scope="col">default<\/th><th scope="col">llm<\/th>/)
   })
 
+  it("keeps the indents by which some figures are parts of another", () => {
+    const html = page({ figures: [["refused", "3"], ["  while open", "2"]] })
+    assert.include(html, `<th scope="row">refused</th>`)
+    assert.include(html, `<th scope="row">${"\u00a0".repeat(4)}while open</th>`)
+  })
+
   it("draws all runs to one scale, each lane and layer that there is, and no other", () => {
     const loaded = { name: "loaded", timeline: timeline({ load: true }) }
     const html = page({ runs: [{ name: "default", timeline: timeline() }, loaded] })

@@ -55,6 +55,19 @@ describe("Scenario", () => {
   })
 })
 
+describe("a field of a scenario", () => {
+  it.each<[string, unknown]>([
+    ["clients.rte is no field that there is", { ...blip, clients: { rte: 100 } }],
+    ["phases.0.latencyFactr is no field that there is", { ...blip, phases: [{ name: "x", for: 1, latencyFactr: 2 }] }],
+    ["provider.latency is missing", { ...blip, provider: { servers: 5 } }],
+    ["clients is missing", { ...blip, clients: undefined }]
+  ])("is an error that names it where there is no such field, or it is not there: %s", (message, scenario) => {
+    const { clients, ...rest } = scenario as Scenario.Scenario
+    const given = clients === undefined ? rest : { ...rest, clients }
+    expect(() => Scenario.make(given as Scenario.Scenario)).toThrow(`Scenario.make: ${message}`)
+  })
+})
+
 describe("Scenarios", () => {
   it("leave the provider room on a good day", () => {
     for (const scenario of Object.values(Scenarios.all)) {
