@@ -152,8 +152,8 @@ export const skipped = (reading: CallLog.Reading): string => {
 }
 
 /** What may help where no call was found. */
-export const hint = ({ format }: CallLog.Reading): string =>
-  format === "json-lines"
+export const hint = ({ format, lines }: CallLog.Reading): string =>
+  lines === 0 ? "" : format === "json-lines"
     ? ". Where it is one JSON document with a list in it, name the list: --list calls"
     : format === "json"
     ? ". Where the list is not the document itself, name it: --list calls"

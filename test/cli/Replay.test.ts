@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import fs from "node:fs"
 import os from "node:os"
 import path from "node:path"
+import { gzipSync } from "node:zlib"
 import { command, hasScript, onTerminal } from "./command.ts"
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "effect-breaker-"))
@@ -226,9 +227,14 @@ describe.concurrent("effect-breaker replay", () => {
       assert.notMatch(well.out(), /MOST/)
     }))
 
-  it.live("hints at --list where a document has its list inside", () =>
+  it.live("hints at --list where a document has its list inside, and at zcat where it is packed", () =>
     Effect.gen(function*() {
       const calls = lines.map((line) => JSON.parse(line))
+      const packed = place("packed.jsonl.gz")
+      fs.writeFileSync(packed, gzipSync(lines.join("\n")))
+      const zipped = yield* command(["replay", packed])
+      assert.deepStrictEqual([yield* zipped.exitCode, zipped.out()], [1, ""])
+      assert.match(zipped.err(), /packed by gzip: unpack it first, as zcat does\)\n$/)
       for (const text of [JSON.stringify({ calls }), JSON.stringify({ calls }, null, 2)]) {
         const run = yield* command(["replay", "-", "--policy", "default"], { input: text })
         assert.strictEqual(yield* run.exitCode, 1)
