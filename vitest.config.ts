@@ -3,11 +3,12 @@ import { defineConfig } from "vitest/config"
 
 const source = (path: string) => new URL(path, import.meta.url).pathname
 
-// A real browser, a hundred viewers and the demo take their time: they have commands of their own, `npm run test:page`
-// and `npm run test:demo`.
+// A real browser, a hundred viewers, the demo, and commands and examples as programs of their own take their time: they have
+// commands of their own, `npm run test:page`, `npm run test:demo` and `npm run test:command`.
 const apart = [
   ...(process.env.TEST_BROWSER === "1" ? [] : ["test/**/*.browser.test.ts", "test/dashboard/Dashboard.test.ts"]),
-  ...(process.env.TEST_DEMO === "1" ? [] : ["test/demo.test.ts"])
+  ...(process.env.TEST_DEMO === "1" ? [] : ["test/demo.test.ts"]),
+  ...(process.env.TEST_COMMAND === "1" ? [] : ["test/cli/**", "test/examples/**", "test/replay/Tune*.test.ts"])
 ]
 
 const sweeps = ["test/**/*.interruption.test.ts", "test/*.laws.test.ts", "test/FairShare.test.ts"]

@@ -305,7 +305,9 @@ const check = (policy: Policy, where: string): void => {
     Setting.enforce(where, whole.growing, { ...options, openDuration: { first, factor, most } })
     if (Setting.toMillis(first) > Setting.toMillis(most)) {
       throw new RangeError(
-        `${where}: openDuration.first ${Setting.wrong(`at most openDuration.most (${Setting.toMillis(most)} ms)`, first)}`
+        `${where}: openDuration.first ${
+          Setting.wrong(`at most openDuration.most (${Setting.toMillis(most)} ms)`, first)
+        }`
       )
     }
   }

@@ -12,7 +12,7 @@ import { chance, type Latencies, latencies } from "../loads.ts"
 import { beginning, type Options, Processes } from "./processes.ts"
 
 const seed = Number(process.env.FC_SEED ?? Math.floor(Math.random() * 2 ** 31))
-const runs = Number(process.env.FC_RUNS ?? 40)
+const runs = Number(process.env.FC_RUNS ?? (process.env.TEST_FLEET === "1" ? 40 : 12))
 console.info(`FleetShare.laws: FC_SEED=${seed} FC_RUNS=${runs}`)
 
 // ---------------------------------------------------------------------------------------------------------------------
