@@ -8,10 +8,21 @@ const source = (path: string) => new URL(path, import.meta.url).pathname
 const apart = [
   ...(process.env.TEST_BROWSER === "1" ? [] : ["test/**/*.browser.test.ts", "test/dashboard/Dashboard.test.ts"]),
   ...(process.env.TEST_DEMO === "1" ? [] : ["test/demo.test.ts"]),
-  ...(process.env.TEST_COMMAND === "1" ? [] : ["test/cli/**", "test/examples/**", "test/replay/Tune*.test.ts"])
+  ...(process.env.TEST_COMMAND === "1" ? [] : [
+    "test/cli/**",
+    "test/examples/**",
+    "test/replay/Tune*.test.ts",
+    "test/replay/Simulation.peers.test.ts",
+    "test/ai-sdk/BreakerMiddleware.faults.test.ts"
+  ])
 ]
 
-const sweeps = ["test/**/*.interruption.test.ts", "test/*.laws.test.ts", "test/FairShare.test.ts"]
+const sweeps = [
+  "test/**/*.interruption.test.ts",
+  "test/*.laws.test.ts",
+  // Half a minute of loads: `npm run laws`.
+  ...(process.env.TEST_LAWS === "1" ? ["test/FairShare.test.ts"] : [])
+]
 
 // Another major of the AI SDK, of a project elsewhere: `npm run test:ai-sdk`.
 const aiSdk = process.env.AI_SDK
@@ -42,7 +53,7 @@ export default defineConfig({
         test: {
           name: "tests",
           include: ["test/**/*.test.ts", ".doc-examples/**/*.test.ts"],
-          exclude: [...sweeps, ...apart]
+          exclude: [...sweeps, "test/FairShare.test.ts", ...apart]
         }
       }
     ],

@@ -30,7 +30,7 @@ import {
 
 const seed = Number(process.env.FC_SEED ?? Math.floor(Math.random() * 2 ** 31))
 // `npm run laws` runs more.
-const runs = Number(process.env.FC_RUNS ?? 1000)
+const runs = Number(process.env.FC_RUNS ?? 500)
 console.info(`Circuit.laws: FC_SEED=${seed} FC_RUNS=${runs}`)
 
 const always = <Ts extends [unknown, ...Array<unknown>]>(property: fc.IPropertyWithHooks<Ts>, part = 4): void =>
