@@ -13,7 +13,13 @@ const apart = [
     "test/examples/**",
     "test/replay/Tune*.test.ts",
     "test/replay/Simulation.peers.test.ts",
-    "test/ai-sdk/BreakerMiddleware.faults.test.ts"
+    "test/ai-sdk/BreakerMiddleware.faults.test.ts",
+    "test/http/SdkFetch.test.ts"
+  ]),
+  // They run with all that needs a Redis and time: `npm run test:fleet`.
+  ...(process.env.TEST_FLEET === "1" ? [] : [
+    "test/redis/{Fleet.many,FleetShare,Stored}.laws.test.ts",
+    "test/redis/{SharedCircuit,Patience}.test.ts"
   ])
 ]
 

@@ -1,4 +1,6 @@
 // What the files that doc-examples.mjs writes run in.
+import { Effect } from "effect"
+import { Registry } from "effect-breaker/control"
 import { expect, test, vi } from "vitest"
 
 /**
@@ -12,6 +14,11 @@ export const example = (
 ): void => {
   test(title, async () => {
     vi.spyOn(console, "log").mockImplementation(() => {})
+    // An example is a program of its own: it knows nothing of the circuits that others left in this process.
+    const registry = Effect.runSync(Effect.gen(function*() {
+      return yield* Registry.Current
+    }))
+    for (const source of registry.sources()) registry.remove(source)
     const unreached = new Set(claims)
     await run((line, actual, expected) => {
       unreached.delete(line)

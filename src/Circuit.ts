@@ -240,7 +240,8 @@ export const settle = (circuit: Circuit, permit: Permit, outcome: Outcome.Outcom
   if (failed) Move.noteFailure(self, now, outcome)
   else if (outcome._tag === "Success") counts.successes++
   else return Move.abstain(self, outcome, now)
-  const slow = slowAfter < Infinity && (outcome.slow ?? (permit.answeredAt ?? now) - permit.startedAt > slowAfter)
+  const slow = half !== undefined && slowAfter < Infinity &&
+    (outcome.slow ?? (permit.answeredAt ?? now) - permit.startedAt > slowAfter)
   if (probing !== undefined) {
     if (slow) counts.slow++
     const why = outcome.slow ? "was slow" : `took over ${slowAfter} ms`
