@@ -12,7 +12,8 @@ const apart = [
     "test/cli/**",
     "test/examples/**",
     "test/replay/Tune*.test.ts",
-    "test/replay/Simulation.peers.test.ts",
+    "test/replay/Simulation*.test.ts",
+    "test/replay/*.laws.test.ts",
     "test/ai-sdk/BreakerMiddleware.faults.test.ts",
     "test/http/SdkFetch.test.ts"
   ]),
